@@ -1,0 +1,1 @@
+"""Explanations as first-class outputs of training."""
