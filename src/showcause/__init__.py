@@ -1,1 +1,86 @@
-"""Explanations as first-class outputs of training."""
+"""showcause: no model ships until it shows cause.
+
+1. An artifact is a table and a spec. The table holds the numbers, with their errors; the spec says what they mean and
+   how to make them again. It holds no picture.
+2. A snapshot is a manifest of artifact digests, bound to the digests of the model and the data it explains.
+3. Everything that people see is a pure function of snapshots: figure, sentence, report, page, diff, verdict.
+
+    import showcause as sc
+
+    snapshot = sc.explain(model, X_test, y_test, train=(X_train, y_train), name="credit", store=".showcause")
+    snapshot.report("report.html")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from showcause.verbs.compute import compute
+    from showcause.core.artifact import Artifact
+    from showcause.core.errors import (
+        Corrupt,
+        DataError,
+        IncompleteRun,
+        InputError,
+        MissingExtra,
+        ModelError,
+        NotApplicable,
+        NotFound,
+        ParameterError,
+        PolicyError,
+        ShowcauseError,
+    )
+    from showcause.core.finding import Finding
+    from showcause.core.snapshot import Manifest, Record, Snapshot, Status
+    from showcause.verbs.explain import explain
+    from showcause.verbs.methods import methods
+    from showcause.verbs.open import open
+    from showcause.policy.policy import Policy
+    from showcause.verbs.run import run
+    from showcause.verbs.verify import verify
+
+__version__ = "0.1.0"
+
+# Loaded on first use: `import showcause` must cost no more than it has to.
+_HOMES = {
+    "compute": "verbs.compute",
+    "explain": "verbs.explain",
+    "methods": "verbs.methods",
+    "open": "verbs.open",
+    "run": "verbs.run",
+    "verify": "verbs.verify",
+    "Artifact": "core.artifact",
+    "Finding": "core.finding",
+    "Policy": "policy.policy",
+    **dict.fromkeys(("Manifest", "Record", "Snapshot", "Status"), "core.snapshot"),
+    **dict.fromkeys(
+        (
+            "Corrupt",
+            "DataError",
+            "IncompleteRun",
+            "InputError",
+            "MissingExtra",
+            "ModelError",
+            "NotApplicable",
+            "NotFound",
+            "ParameterError",
+            "PolicyError",
+            "ShowcauseError",
+        ),
+        "core.errors",
+    ),
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'showcause' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"showcause.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,225 @@
+"""The rows explained, and what is known about their columns: roles, segments and a dictionary of features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from showcause.adapters.frame import Column, Frame, Rows
+from showcause.adapters.model import Model, encode_labels, ordered
+from showcause.core import canonical
+from showcause.core.errors import DataError, choices
+
+SAMPLE_ROWS = 20_000  # above this many rows a stratified sample of this size is explained, and said so
+BANDS = 4  # quantile bands of a numeric segment column
+MAX_LEVELS = 20  # levels of a categorical segment column; the rest stand together as "other"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A population: `name` is "column = level"; `rows` are positions in the Dataset's rows."""
+
+    name: str
+    by: str
+    level: str
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`X` in the model's columns and order; `positions` are each row's place in what the user gave.
+
+    y          class positions (int64) or numbers (float64), None where not given
+    context    columns that the model never sees but segments and protected attributes may name
+    features   name → label, unit, format, values (value labels), description, source
+    """
+
+    X: Frame
+    positions: Rows
+    y: Rows | None = None
+    context: Frame | None = None
+    train: Frame | None = None
+    train_y: Rows | None = None
+    segments: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
+    ids: tuple[str, ...] | None = None
+    features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    given: int = 0
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def column(self, name: str) -> Column:
+        """A feature or a context column."""
+        if name in self.X.names:
+            return self.X.column(name)
+        if self.context is not None and name in self.context.names:
+            return self.context.column(name)
+        raise DataError(f"no such column in X or context: {choices(name, self.names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.X.names + (self.context.names if self.context is not None else ())
+
+    def value_label(self, name: str, level: str) -> str:
+        return str(self.features.get(name, {}).get("values", {}).get(level, level))
+
+    def split(self, by: str) -> Iterator[Segment]:
+        """The segments of column `by`: its levels, quantile bands of a number, and "missing"."""
+        column = self.column(by)
+        missing = np.isnan(column.values)
+        for level, rows in _bands(column) if column.is_number else _levels(column):
+            yield Segment(f"{by} = {level}", by, level, rows)
+        if missing.any():
+            yield Segment(f"{by} = missing", by, "missing", np.flatnonzero(missing))
+
+    def all_segments(self) -> list[Segment]:
+        """Of every declared segment and protected column, in the order declared."""
+        return [segment for by in dict.fromkeys((*self.segments, *self.protected)) for segment in self.split(by)]
+
+
+def _levels(column: Column) -> Iterator[tuple[str, Rows]]:
+    counts = np.bincount(column.values[~np.isnan(column.values)].astype(int), minlength=len(column.levels))
+    kept = sorted(np.argsort(-counts, kind="stable")[:MAX_LEVELS].tolist())
+    for code in kept:
+        yield column.levels[code], np.flatnonzero(column.values == code)
+    rest = np.flatnonzero(~np.isnan(column.values) & ~np.isin(column.values, kept))
+    if len(rest):
+        yield f"other ({len(column.levels) - len(kept)} levels)", rest
+
+
+def _bands(column: Column) -> Iterator[tuple[str, Rows]]:
+    present = column.values[np.isfinite(column.values)]
+    unique = np.unique(present)
+    if len(unique) <= BANDS + 1:
+        for value in unique:
+            yield _short(value), np.flatnonzero(column.values == value)
+        return
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, BANDS + 1), method="inverted_cdf"))
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        last = high == edges[-1]
+        inside = (column.values >= low) & ((column.values <= high) if last else (column.values < high))
+        yield (
+            f"{_short(low)} to {_short(high)}" if last else f"{_short(low)} to under {_short(high)}",
+            np.flatnonzero(inside),
+        )
+
+
+def _short(value: float) -> str:
+    return canonical.number(float(f"{value:.6g}"))
+
+
+def dataset(
+    model: Model,
+    X: Frame,
+    y: Any = None,
+    *,
+    train: Any = None,
+    context: Any = None,
+    segments: Sequence[str] = (),
+    protected: Sequence[str] = (),
+    ids: Sequence[Any] | None = None,
+    features: Mapping[str, Mapping[str, Any]] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Checked and aligned data. `limit` caps the rows by a stratified sample. Raises DataError."""
+    given = len(X)
+    if not given:
+        raise DataError("X has no rows; there is nothing to explain")
+    X = ordered(model, X)
+    if not X.names:
+        raise DataError("X has no columns; there is nothing to explain")
+    _refuse_infinite(X)
+    labels = None if y is None else encode_labels(model, y)
+    if labels is not None and len(labels) != given:
+        raise DataError(f"X has {given} rows and y has {len(labels)}")
+    beside = None if context is None else Frame.of(context, what="context")
+    if beside is not None and len(beside) != given:
+        raise DataError(f"X has {given} rows and context has {len(beside)}")
+    train_X, train_y = _train(model, train)
+    whole = Dataset(
+        X,
+        np.arange(given),
+        labels,
+        beside,
+        train_X,
+        train_y,
+        tuple(segments),
+        tuple(protected),
+        None if ids is None else tuple(str(i) for i in ids),
+        features or {},
+        given,
+    )
+    for name in (*segments, *protected):
+        whole.column(name)
+    if ids is not None and len(ids) != given:
+        raise DataError(f"X has {given} rows and there are {len(ids)} ids")
+    return whole if limit is None or given <= limit else _sampled(whole, limit, seed)
+
+
+def _refuse_infinite(X: Frame) -> None:
+    bad = [name for name in X.names if X.column(name).is_number and np.isinf(X.column(name).values).any()]
+    if bad:
+        raise DataError(f"X holds infinite values in {bad[:12]}; replace them, missing values may stay")
+
+
+def _train(model: Model, train: Any) -> tuple[Frame | None, Rows | None]:
+    """`train` is (X, y) or X alone."""
+    if train is None:
+        return None, None
+    pair = isinstance(train, tuple) and len(train) == 2
+    frame = ordered(model, Frame.of(train[0] if pair else train, what="train", names=model.features))
+    if not len(frame):
+        raise DataError("train has no rows")
+    labels = encode_labels(model, train[1], what="train labels") if pair and train[1] is not None else None
+    if labels is not None and len(labels) != len(frame):
+        raise DataError(f"train has {len(frame)} rows and {len(labels)} labels")
+    return frame, labels
+
+
+def _sampled(data: Dataset, limit: int, seed: int) -> Dataset:
+    rows = stratified(data.y, len(data), limit, np.random.default_rng([seed, 20_000]))
+    return replace(
+        data,
+        X=data.X.take(rows),
+        positions=data.positions[rows],
+        y=None if data.y is None else data.y[rows],
+        context=None if data.context is None else data.context.take(rows),
+        ids=None if data.ids is None else tuple(data.ids[i] for i in rows),
+    )
+
+
+def stratified(y: Rows | None, rows: int, size: int, rng: np.random.Generator) -> Rows:
+    """`size` row numbers in ascending order; each class (or fifth of a numeric y) keeps its share, at least one row."""
+    if y is None:
+        return np.sort(rng.choice(rows, size, replace=False))
+    strata = y if y.dtype.kind == "i" else np.searchsorted(np.quantile(y, [0.2, 0.4, 0.6, 0.8]), y)
+    values, counts = np.unique(strata, return_counts=True)
+    if len(values) > size:
+        return np.sort(rng.choice(rows, size, replace=False))
+    shares = np.maximum(1, np.floor(counts / rows * size)).astype(int)
+    while shares.sum() > size:  # rare classes were raised to one row: the largest gives way
+        shares[np.argmax(shares)] -= 1
+    order = np.argsort(-(counts / rows * size - shares), kind="stable")
+    shares[order[: size - shares.sum()]] += 1
+    shares = np.minimum(shares, counts)
+    picked = [rng.choice(np.flatnonzero(strata == v), n, replace=False) for v, n in zip(values, shares, strict=True)]
+    return np.sort(np.concatenate(picked))
+
+
+def frame_digest(frame: Frame) -> str:
+    """One digest of a frame: names and column digests."""
+    return canonical.digest(canonical.dumps({name: frame.digest(name) for name in frame.names}))
+
+
+def values_digest(values: Rows) -> str:
+    """Of labels or positions: as the digest of a column."""
+    import pyarrow as pa
+
+    from showcause.adapters.frame import column_digest
+
+    return column_digest(pa.array(values))

@@ -1,0 +1,230 @@
+"""One face for every model: what it predicts, in which space, under which identity.
+
+`adapt(native, X)` asks the adapters in turn (one file per framework, found by the class's module, imported lazily) and
+falls back to a plain callable. Models are called on one thread, in batches of a fixed size, since other batch sizes and
+thread orders change the last bits of many models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from showcause.adapters.frame import Frame, Rows
+from showcause.core import canonical
+from showcause.core.errors import DataError, ModelError
+
+Task = Literal["classification", "regression"]
+Space = Literal["probability", "score", "target"]  # score: a decision function without probabilities
+
+BATCH = 16_384
+PROBE_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted model.
+
+    raw        native rows → numbers: (n,) or (n, classes) probabilities, scores or target values
+    classes    class labels as text, () for regression; `labels` are the same as the model gave them
+    features   the columns it was trained on, None where it does not say
+    digest     its identity; `opaque` where that rests on behaviour at probe rows alone
+    threshold  where the model itself carries one (a tuned or fixed threshold classifier)
+    """
+
+    native: Any
+    family: str
+    task: Task
+    space: Space
+    raw: Callable[[Any], Any]
+    classes: tuple[str, ...] = ()
+    labels: tuple[Any, ...] = ()
+    features: tuple[str, ...] | None = None
+    digest: str = ""
+    opaque: bool = False
+    threshold: float | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The outputs explained: classes_[1] for binary, every class for more, none for regression."""
+        return self.classes[1:] if len(self.classes) == 2 else self.classes
+
+    @property
+    def binary(self) -> bool:
+        return len(self.classes) == 2
+
+    def predict(self, frame: Frame) -> Rows:
+        """float64 (rows, outputs): one output for binary (of classes_[1]) and regression, else one per class."""
+        parts = []
+        for start in range(0, len(frame), BATCH):
+            whole = len(frame) <= BATCH
+            batch = frame if whole else frame.take(np.arange(start, min(start + BATCH, len(frame))))
+            parts.append(self._checked(self.raw(batch.native), len(batch)))
+        return np.concatenate(parts) if parts else np.empty((0, max(1, len(self.targets))))
+
+    def _checked(self, output: Any, rows: int) -> Rows:
+        values = np.asarray(output, dtype=np.float64)
+        values = values.reshape(rows, -1) if values.ndim != 2 and values.size % max(rows, 1) == 0 else values
+        if self.binary and values.shape[1] == 2:
+            values = values[:, 1:]
+        wanted = max(1, len(self.targets))
+        if values.shape != (rows, wanted):
+            raise ModelError(f"the model returned shape {values.shape} for {rows} rows; {(rows, wanted)} is needed")
+        if not np.isfinite(values).all():
+            raise ModelError(f"the model predicted NaN or infinity for {int((~np.isfinite(values)).any(1).sum())} rows")
+        return values
+
+
+def probabilities(outputs: Rows) -> Rows:
+    """(rows, classes) from the outputs of `predict` in probability space: binary gets its first class back."""
+    return np.column_stack([1 - outputs[:, 0], outputs[:, 0]]) if outputs.shape[1] == 1 else outputs
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Models inside run their BLAS and joblib work on one thread; kernels of ours are not touched."""
+    from threadpoolctl import threadpool_limits
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        if "sklearn" in sys.modules:
+            import joblib
+
+            stack.enter_context(joblib.parallel_config(backend="sequential"))
+        yield
+
+
+# Class module prefix → the adapter that knows it. Wrappers of other libraries that follow scikit-learn's conventions
+# (classes_, predict_proba) are read by the scikit-learn adapter.
+ADAPTERS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
+
+
+def adapt(
+    native: Any,
+    X: Frame,
+    *,
+    task: Task | None = None,
+    version: str | None = None,
+    y: Any = None,
+) -> Model:
+    """The Model of anything fitted. Raises ModelError where it is not fitted, has many outputs or no known task."""
+    if isinstance(native, Model):
+        return native
+    if task not in (None, "classification", "regression"):
+        raise ModelError(f"task must be 'classification' or 'regression', got {task!r}")
+    if isinstance(native, type):
+        raise ModelError(f"{native.__name__} is a class; give a fitted instance")
+    package = next((cls.__module__.split(".")[0] for cls in type(native).__mro__), "")
+    model: Model | None = None
+    if package in ADAPTERS:
+        model = importlib.import_module(f"showcause.adapters.{ADAPTERS[package]}").adapt(native)
+    if model is None and hasattr(native, "predict") and (hasattr(native, "get_params") or task is None):
+        model = importlib.import_module("showcause.adapters.sklearn").adapt(native, task)
+    if model is None:
+        model = _callable(native, task, X, y)
+    if task and model.task != task:
+        raise ModelError(f"the model is a {model.task} model, the declared task is {task}")
+    return _identified(model, version, X)
+
+
+def _callable(native: Any, task: Task | None, X: Frame, y: Any) -> Model:
+    function = native if callable(native) else getattr(native, "predict", None)
+    if function is None:
+        raise ModelError(f"a {type(native).__name__} can neither be called nor has it a predict method")
+    if task is None:
+        raise ModelError("a callable needs its task: give task='classification' (probabilities) or task='regression'")
+    name = f"callable {getattr(function, '__qualname__', type(function).__name__)}"
+    if task == "regression":
+        return Model(native, name, "regression", "target", function)
+    outputs = np.asarray(function(X.take(np.arange(min(2, len(X)))).native), dtype=np.float64)
+    count = 2 if outputs.ndim == 1 or outputs.shape[1] == 1 else outputs.shape[1]
+    if (outputs < -1e-9).any() or (outputs > 1 + 1e-9).any():
+        raise ModelError(f"a classification callable returns probabilities; it returned {outputs.ravel()[:4]}")
+    labels: list[Any] = list(range(count))
+    if y is not None:
+        given = sorted(set(np.asarray(y).ravel().tolist()), key=str)
+        labels = given if len(given) == count else labels
+    return Model(native, name, "classification", "probability", function, tuple(map(str, labels)), tuple(labels))
+
+
+def _identified(model: Model, version: str | None, X: Frame) -> Model:
+    if version is not None:
+        return replace(model, digest=canonical.digest(f"version:{version}".encode()))
+    if model.digest:
+        return model
+    rows = X.select(model.features) if model.features and set(model.features) <= set(X.names) else X
+    probe = rows.take(np.arange(min(PROBE_ROWS, len(rows))))
+    behaviour = model.predict(probe)
+    columns = "".join(probe.digest(name) for name in probe.names)
+    text = f"{model.family}:{columns}:{[f'{v:.9g}' for v in behaviour.ravel()]}"
+    return replace(model, digest=canonical.digest(text.encode()), opaque=True)
+
+
+def ordered(model: Model, X: Frame) -> Frame:
+    """X in the model's own columns and order. Raises DataError for missing and for unknown columns."""
+    if model.features is None:
+        return X
+    missing = [name for name in model.features if name not in X.names]
+    extra = [name for name in X.names if name not in model.features]
+    if missing or extra:
+        parts = [f"lacks the model's columns {missing[:12]}"] if missing else []
+        parts += [f"has columns the model was not trained on: {extra[:12]}"] if extra else []
+        hint = "; give columns that only segments or protected attributes use as context=" if extra else ""
+        raise DataError(f"X {' and '.join(parts)}{hint}")
+    return X.select(model.features)
+
+
+def encode_labels(model: Model, y: Any, *, what: str = "y") -> Rows:
+    """Class positions (int64) for classification, float64 for regression. Raises DataError for NaN or unknown labels."""
+    values = _plain_labels(y)
+    if model.task == "regression":
+        try:
+            numbers = values.astype(np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"{what} must be numbers for a regression model, got {values[:3].tolist()}") from None
+        if not np.isfinite(numbers).all():
+            raise DataError(f"{what} has {int((~np.isfinite(numbers)).sum())} missing or infinite values")
+        return numbers
+    where = {_key(label): position for position, label in enumerate(model.labels)}
+    keys = [_key(value) for value in values.tolist()]
+    if lost := sum(key is None for key in keys):
+        raise DataError(f"{what} has {lost} missing labels; drop those rows or give labels for them")
+    if unknown := sorted({str(v) for v, key in zip(values.tolist(), keys, strict=True) if key not in where}):
+        raise DataError(
+            f"{what} holds labels that the model does not know: {unknown[:8]}; it knows {list(model.classes)}"
+        )
+    return np.array([where[key] for key in keys], dtype=np.int64)
+
+
+def _plain_labels(y: Any) -> Rows:
+    if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
+        y = y.to_numpy()
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"y has shape {values.shape}; give one label a row")
+    return values
+
+
+def _key(value: Any) -> Any:
+    """1, 1.0, True and numpy's versions of them are one label; missing values are None."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, bool | int | float | np.number | np.bool_):
+        return float(value)
+    return str(value)
+
+
+def unfitted(name: str) -> ModelError:
+    return ModelError(f"this {name} is not fitted; call fit first and explain the fitted model")
+
+
+def as_text(labels: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(str(label) for label in labels)

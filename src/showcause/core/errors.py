@@ -1,0 +1,90 @@
+"""Every error that showcause raises on purpose. A message says what was given, what was possible and what to do next.
+
+    ShowcauseError
+    ├── InputError            (also ValueError)   something the caller gave cannot be used
+    │   ├── DataError                             rows, columns, labels
+    │   ├── ModelError                            the model or callable
+    │   ├── ParameterError                        a method's parameter, an option, a name
+    │   ├── PolicyError                           showcause.toml
+    │   └── NotApplicable                         this method has nothing to say about this model or data
+    ├── MissingExtra          (also ImportError)  an optional part is not installed
+    ├── StoreError
+    │   ├── NotFound          (also KeyError)     no such snapshot, artifact or object
+    │   ├── Corrupt                               bytes are not what their digest or format says
+    │   └── Conflict                              somebody else moved the ref first
+    └── IncompleteRun                             a guarded run ended without a complete snapshot
+
+``code`` is stable and machine-readable: statuses and findings carry it, never the class name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ShowcauseError(Exception):
+    code = "error"
+
+
+class InputError(ShowcauseError, ValueError):
+    code = "bad-input"
+
+
+class DataError(InputError):
+    code = "bad-data"
+
+
+class ModelError(InputError):
+    code = "bad-model"
+
+
+class ParameterError(InputError):
+    code = "bad-parameter"
+
+
+class PolicyError(InputError):
+    code = "bad-policy"
+
+
+class NotApplicable(InputError):
+    code = "not-applicable"
+
+
+class MissingExtra(ShowcauseError, ImportError):
+    code = "missing-extra"
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> MissingExtra:
+        return cls(f"{package} is not installed; run: pip install 'showcause[{extra}]'")
+
+
+class StoreError(ShowcauseError):
+    code = "store"
+
+
+class NotFound(StoreError, KeyError):
+    code = "not-found"
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0]) if self.args else ""
+
+
+class Corrupt(StoreError):
+    code = "corrupt"
+
+
+class Conflict(StoreError):
+    code = "conflict"
+
+
+class IncompleteRun(ShowcauseError):
+    code = "incomplete-run"
+
+
+def choices(given: object, possible: Iterable[object]) -> str:
+    """'got X; possible: A, B (did you mean A?)', shortened to twelve possibilities."""
+    names = [str(name) for name in possible]
+    near = get_close_matches(str(given), names, n=1)
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return f"got {str(given)!r}; possible: {shown or 'none'}" + (f" (did you mean {near[0]!r}?)" if near else "")

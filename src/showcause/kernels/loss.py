@@ -1,0 +1,33 @@
+"""Losses row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Rows = np.ndarray[Any, np.dtype[Any]]
+
+CLIP = 1e-15
+
+
+def loss_name(space: str) -> str:
+    return {"probability": "log-loss", "target": "squared error", "score": "error rate"}[space]
+
+
+def row_losses(space: str, outputs: Rows, y: Rows) -> Rows:
+    """(rows,) losses of `outputs` (rows × outputs, as Model.predict gives them) against `y`.
+
+    probability: log-loss in nats, probabilities clipped to [1e-15, 1 - 1e-15]; target: squared error in squared units;
+    score: 1 where the class with the largest score (binary: the sign) is wrong, else 0.
+    """
+    if space == "target":
+        return (outputs[:, 0] - y) ** 2
+    if space == "probability":
+        if outputs.shape[1] == 1:
+            p = np.where(y == 1, outputs[:, 0], 1 - outputs[:, 0])
+        else:
+            p = outputs[np.arange(len(y)), y]
+        return -np.log(np.clip(p, CLIP, 1 - CLIP))
+    decided = (outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    return (decided != y).astype(np.float64)

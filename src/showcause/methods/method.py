@@ -1,0 +1,303 @@
+"""What a method is: one function under `@method`, found by walking this folder.
+
+    @method("dependence/ale", kind="curve")
+    def compute(job: Job, *, bins: int = 32) -> Result:
+        '''First sentence: the question it answers. …'''
+
+Its keyword-only signature is its one schema, for the library, the policy file, the command line and the reference page.
+`needs` names inputs and properties without which it does not apply; `uses` names artifacts it is handed ("a|b": the
+first that applies), computed before it; `after` names artifacts it is handed only where they happen to exist.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from showcause.adapters.dataset import Dataset, frame_digest
+from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.model import Model
+from showcause.core.artifact import Artifact
+from showcause.core.errors import NotApplicable, ParameterError, choices
+from showcause.core.kinds import build
+from showcause.core.kinds import kind as known_kind
+
+BACKGROUND_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`threshold` on the probability of classes_[1] (binary only); `favourable`: the class a person hopes for."""
+
+    threshold: float | None = None
+    favourable: str | None = None
+    source: str = ""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return {"threshold": self.threshold, "favourable": self.favourable, "source": self.source}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A method's table as columns of its kind, and what else the spec must say. NaN in a number becomes null."""
+
+    columns: dict[str, Any]
+    spec: dict[str, Any] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a method is given. `memory` lives for one explain: predictions and capabilities are kept there."""
+
+    model: Model
+    data: Dataset
+    decision: Decision = field(default_factory=Decision)
+    seed: int = 0
+    given_background: Frame | None = None
+    uses: Mapping[str, Artifact] = field(default_factory=dict)
+    tick: Callable[[float], None] = lambda share: None
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    def rng(self, *key: str | int) -> np.random.Generator:
+        """A fresh generator that depends on the seed and the key alone: never share one between two purposes."""
+        words = [k if isinstance(k, int) else zlib.crc32(k.encode()) for k in key]
+        return np.random.default_rng([self.seed, *words])
+
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        if key not in self.memory:
+            self.memory[key] = make()
+        return self.memory[key]
+
+    @property
+    def outputs(self) -> Rows:
+        """(rows, outputs): the model's predictions of the rows explained."""
+        return np.asarray(self.once("outputs", lambda: self.model.predict(self.data.X)))
+
+    @property
+    def train_outputs(self) -> Rows:
+        """The model's predictions of the training rows; the data must have them."""
+        return np.asarray(self.once("train_outputs", lambda: self.model.predict(self.data.train or self.data.X)))
+
+    def background(self, limit: int | None = BACKGROUND_ROWS) -> Frame:
+        """The reference rows: those given, whole, else a seeded sample of the training rows, else of X."""
+        if self.given_background is not None:
+            return self.given_background
+        pool = self.data.X if self.data.train is None else self.data.train
+        if limit is None or len(pool) <= limit:
+            return pool
+        rows = np.sort(self.rng("background").choice(len(pool), limit, replace=False))
+        return self.once(f"background {limit}", lambda: pool.take(rows))  # type: ignore[no-any-return]
+
+    @property
+    def background_source(self) -> str:
+        given = self.given_background is not None
+        return "given" if given else "train" if self.data.train is not None else "X"
+
+    def sample(self, limit: int | None, include: Sequence[int] = ()) -> Rows:
+        """At most `limit` row numbers in ascending order, those of `include` among them; all where limit is None."""
+        if limit is None or len(self.data) <= limit:
+            return np.arange(len(self.data))
+        fixed = np.unique(np.asarray(include, dtype=np.int64))[:limit]
+        rest = np.setdiff1d(np.arange(len(self.data)), fixed)
+        extra = self.rng("sample").choice(rest, limit - len(fixed), replace=False)
+        return np.sort(np.concatenate([fixed, extra]))
+
+    def row_of(self, positions: Rows) -> Rows:
+        """Row numbers in this dataset of the user's positions (the `example` column)."""
+        return np.searchsorted(self.data.positions, positions)
+
+    def rows_spec(self, rows: Rows | None = None) -> dict[str, Any]:
+        """count and digest of the rows explained, for the spec: `{"rows": …}`; sampled says out of how many."""
+        frame = self.data.X if rows is None or len(rows) == len(self.data) else self.data.X.take(rows)
+        spec: dict[str, Any] = {"count": len(frame), "digest": self.digest_of(frame)}
+        return {"rows": spec if len(frame) == self.data.given else {**spec, "sampled_from": self.data.given}}
+
+    def background_spec(self, background: Frame) -> dict[str, Any]:
+        """count, digest and source of the background actually used, for the spec: `{"background": …}`."""
+        facts = {"count": len(background), "digest": self.digest_of(background), "source": self.background_source}
+        return {"background": facts}
+
+    def digest_of(self, frame: Frame) -> str:
+        kept = self.once("digests", dict)  # id → (frame, digest); the frame is kept so that its id stays its own
+        if id(frame) not in kept:
+            kept[id(frame)] = (frame, frame_digest(frame))
+        return str(kept[id(frame)][1])
+
+    def top_features(self, limit: int | None) -> list[str]:
+        """The features that matter most, by importance/shap or else importance/permutation where one was handed over;
+        in the model's order without either. At most `limit`."""
+        names = list(self.data.X.names)
+        for source in ("importance/shap", "importance/permutation"):
+            if source in self.uses:
+                names = _ranked(self.uses[source], names)
+                break
+        return names if limit is None else names[:limit]
+
+    @property
+    def target_names(self) -> tuple[str | None, ...]:
+        """One name an output, None for regression: the `target` column."""
+        return self.model.targets or (None,)
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """The output space of `model.predict`, for the spec: `{"space": …}`."""
+        return {"space": self.model.space}
+
+
+def _ranked(artifact: Artifact, names: list[str]) -> list[str]:
+    table = artifact.table
+    totals = dict.fromkeys(names, 0.0)
+    segments = table["segment"].to_pylist() if "segment" in table.column_names else [None] * len(table)
+    groups = table["group"].to_pylist() if "group" in table.column_names else [None] * len(table)
+    rows = zip(table["feature"].to_pylist(), table["value"].to_pylist(), segments, groups, strict=True)
+    for feature, value, segment, group in rows:
+        if feature in totals and segment in (None, "all") and group is None:
+            totals[feature] += abs(value or 0.0)
+    return sorted(names, key=lambda name: (-totals[name], names.index(name)))
+
+
+Compute = Callable[..., Result]
+Applies = Callable[[Model, Dataset], str | None]
+
+
+@dataclass(frozen=True)
+class Method:
+    name: str
+    kind: str
+    version: int
+    compute: Compute
+    needs: tuple[str, ...]
+    uses: tuple[str, ...]
+    after: tuple[str, ...]
+    custom: Applies | None
+    in_snapshot: Mapping[str, Any]
+
+    @cached_property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        signature = inspect.signature(self.compute, eval_str=True)
+        return {p.name: p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {name: parameter.default for name, parameter in self.parameters.items()}
+
+    @property
+    def summary(self) -> str:
+        return (inspect.getdoc(self.compute) or "").split("\n")[0]
+
+    def applies(self, model: Model, data: Dataset) -> str | None:
+        """None, or the reason why this method has nothing to say about this model and data."""
+        for need in self.needs:
+            if reason := NEEDS[need](model, data):
+                return reason
+        return self.custom(model, data) if self.custom else None
+
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters with defaults filled in. Raises ParameterError for unknown names and wrong types."""
+        for name, value in given.items():
+            if name not in self.parameters:
+                raise ParameterError(f"{self.name} has no parameter {name!r}: {choices(name, self.parameters)}")
+            _check_type(self.name, name, value, self.parameters[name].annotation)
+        return {**self.defaults, **given}
+
+
+def _check_type(method: str, name: str, value: Any, wanted: Any) -> None:
+    from typing import Literal, get_args, get_origin
+
+    options = get_args(wanted) if get_origin(wanted) not in (Literal, list, tuple, Sequence) else (wanted,)
+    for option in options or (wanted,):
+        origin = get_origin(option) or option
+        if option is Any or (option is None and value is None) or (option is type(None) and value is None):
+            return
+        if origin is Literal:
+            if value in get_args(option):
+                return
+        elif origin is float:
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return
+        elif origin is int:
+            if isinstance(value, int) and not isinstance(value, bool):
+                return
+        elif (
+            isinstance(origin, type)
+            and isinstance(value, origin)
+            and not (isinstance(value, str) and origin is not str)
+        ):
+            return
+    raise ParameterError(f"{method}: {name}={value!r} is not of its type {inspect.formatannotation(wanted)}")
+
+
+NEEDS: dict[str, Applies] = {
+    "labels": lambda model, data: None if data.y is not None else "needs labels, and no y was given",
+    "train": lambda model, data: None if data.train is not None else "needs training rows, and no train was given",
+    "classification": lambda model, data: None if model.classes else "the model is a regression model",
+    "regression": lambda model, data: "the model is a classifier" if model.classes else None,
+    "binary": lambda model, data: None if model.binary else "the model does not decide between two classes",
+    "probability": lambda model, data: None if model.space == "probability" else "the model gives no probabilities",
+    "segments": lambda model, data: None if data.segments or data.protected else "no segment column was declared",
+    "protected": lambda model, data: None if data.protected else "no protected attribute was declared",
+    "two features": lambda model, data: None if len(data.X.names) > 1 else "the model has a single feature",
+}
+
+
+def method(
+    name: str,
+    *,
+    kind: str,
+    version: int = 1,
+    needs: Sequence[str] = (),
+    uses: Sequence[str] = (),
+    after: Sequence[str] = (),
+    applies: Applies | None = None,
+    in_snapshot: Mapping[str, Any] | None = None,
+) -> Callable[[Compute], Method]:
+    """Make a function a Method. Nothing is registered: `methods.find` walks the folder.
+
+    `in_snapshot`: parameters for a default snapshot where they differ from the signature's, such as its sample size.
+    """
+    known_kind(kind)
+
+    def decorate(compute: Compute) -> Method:
+        return Method(name, kind, version, compute, tuple(needs), tuple(uses), tuple(after), applies, in_snapshot or {})
+
+    return decorate
+
+
+def run(method: Method, job: Job, given: Mapping[str, Any] | None = None) -> Artifact:
+    """The method's artifact. Raises NotApplicable, and whatever its compute raises."""
+    reason = method.applies(job.model, job.data)
+    if reason:
+        raise NotApplicable(f"{method.name} does not apply: {reason}")
+    params = method.resolve(given or {})
+    result = method.compute(job, **params)
+    spec = {
+        "method": method.name,
+        "version": method.version,
+        "params": plain(params),
+        "seed": job.seed,
+        "task": job.model.task,
+        "targets": list(job.model.targets),
+        **job.space,
+        **({} if "rows" in result.spec else job.rows_spec()),
+        **plain(result.spec),
+    }
+    return Artifact(method.name, method.kind, spec, build(method.kind, result.columns), result.blobs)
+
+
+def plain(value: Any) -> Any:
+    """numpy's numbers and tuples as JSON knows them; NaN as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [plain(item) for item in (value.tolist() if isinstance(value, np.ndarray) else value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

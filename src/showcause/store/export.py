@@ -1,0 +1,228 @@
+"""A snapshot as a plain folder, or the same in one zip: the form in which it travels.
+
+    snapshot.json             the index: format, ref, id, and every file with its sha256
+    manifest.json record.json
+    artifacts/NAME.json       the artifact's document
+    tables/NAME.json|.arrow   its table
+    blobs/DIGEST              its arrays
+    metrics.json              flat numbers for trackers: metric → value
+
+Laws: `read_export(export(s))` has the id of `s`; any byte changed, any file dropped, added, renamed or swapped is named;
+exporting twice gives the same bytes, the zip's too.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from showcause.core import canonical
+from showcause.core import table as tables
+from showcause.core.artifact import Artifact
+from showcause.core.errors import Corrupt, NotFound, ParameterError
+from showcause.core.finding import Finding
+from showcause.core.snapshot import Manifest, Record, Snapshot
+
+FORMAT = "showcause-export/1"
+INDEX = "snapshot.json"
+MAX_FILES = 10_000
+MAX_BYTES = 2**31
+
+
+def export(snapshot: Snapshot, path: str | os.PathLike[str]) -> Path:
+    """Write the folder, or the zip where `path` ends in .zip. Raises ParameterError where something is there already."""
+    target = Path(path)
+    if target.is_dir() and not any(target.iterdir()):
+        target.rmdir()
+    if target.exists():
+        raise ParameterError(f"{target} is there already; give a new path")
+    files = contents(snapshot)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as work:
+        staged = Path(work) / "staged"
+        if target.suffix == ".zip":
+            staged.write_bytes(zipped(files))
+        else:
+            for name, data in files.items():
+                file = staged.joinpath(*name.split("/"))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+        staged.rename(target)
+    return target
+
+
+def contents(snapshot: Snapshot) -> dict[str, bytes]:
+    """File name → bytes, the index last."""
+    files = {"manifest.json": snapshot.manifest.document, "record.json": snapshot.record.document}
+    for name, artifact in snapshot.items():
+        data, media = artifact.encoded
+        files[f"artifacts/{name}.json"] = artifact.document
+        files[_table_name(name, media)] = data
+        files |= {f"blobs/{canonical.digest(blob)}": blob for blob in artifact.blobs.values()}
+    files["metrics.json"] = canonical.dumps(metrics(snapshot))
+    digests = {name: canonical.digest(data) for name, data in files.items()}
+    index = {"format": FORMAT, "ref": snapshot.ref, "id": snapshot.id, "files": digests}
+    return {**files, INDEX: canonical.dumps(index)}
+
+
+def _table_name(name: str, media: str) -> str:
+    return f"tables/{name}.{'json' if media == tables.JSON else 'arrow'}"
+
+
+def metrics(snapshot: Snapshot) -> dict[str, float]:
+    """Flat numbers for trackers: scores of the whole population, importance of each feature, completeness."""
+    flat: dict[str, float] = {"showcause_complete": float(snapshot.complete)}
+    for name, artifact in snapshot.items():
+        if artifact.kind not in ("score", "importance"):
+            continue
+        key = "metric" if artifact.kind == "score" else "feature"
+        for row in artifact.table.to_pylist():
+            if row["value"] is None or row.get("segment") not in (None, "all") or row.get("refit") is not None:
+                continue
+            extra = [str(row[c]) for c in ("feature_b", "group", "term", "target") if row.get(c) is not None]
+            flat["/".join([name, str(row[key]), *extra])] = row["value"]
+    return flat
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Deterministic: sorted names, stored, one date."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), files[name])
+    return out.getvalue()
+
+
+class Exported:
+    """The objects of an exported snapshot, by digest."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._objects = {canonical.digest(data): data for data in files.values()}
+
+    def get(self, digest: str) -> bytes:
+        if digest not in self._objects:
+            raise NotFound(f"the export has no object {digest}")
+        return self._objects[digest]
+
+
+def read_export(path: str | os.PathLike[str]) -> Snapshot:
+    """Verify an exported folder or zip and read it. Raises Corrupt with every finding, NotFound."""
+    findings = list(verify_export(path))
+    if findings:
+        more = "".join(f"\n  {finding}" for finding in findings[:20])
+        raise Corrupt(f"{path} is not as it was exported:{more}")
+    files = _read(Path(path))
+    index = canonical.loads(files[INDEX])
+    manifest, record = Manifest.read(files["manifest.json"]), Record.read(files["record.json"])
+    return Snapshot(manifest, record, Exported(files), index["ref"])
+
+
+def verify_export(path: str | os.PathLike[str]) -> Iterator[Finding]:
+    """Findings name each file that was changed, is missing, or does not belong."""
+    try:
+        files = _read(Path(path))
+        if INDEX not in files:
+            yield Finding("missing", "fail", INDEX, "an export without its index")
+            return
+        index = _index(files[INDEX])
+    except Corrupt as error:
+        yield Finding("corrupt", "fail", INDEX if Path(path).is_dir() else str(path), str(error))
+        return
+    listed: dict[str, str] = index["files"]
+    for name in sorted(set(files) - set(listed) - {INDEX}):
+        yield Finding("extra", "fail", name, "this file does not belong to the export")
+    damaged = False
+    for name, digest in listed.items():
+        if name not in files:
+            damaged = True
+            yield Finding("missing", "fail", name, "the index lists this file and it is not there")
+        elif canonical.digest(files[name]) != digest:
+            damaged = True
+            yield Finding("changed", "fail", name, "this file has other bytes than the index says")
+    if not damaged:
+        yield from _verify_meaning(files, index)
+
+
+def _index(data: bytes) -> dict[str, Any]:
+    index = canonical.loads(data)
+    try:
+        good = (
+            index["format"] == FORMAT
+            and set(index) == {"format", "ref", "id", "files"}
+            and isinstance(index["ref"], str)
+            and all(canonical.is_digest(digest) for digest in index["files"].values())
+        )
+    except (KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise Corrupt(f"the index is not of the format {FORMAT}")
+    return dict(index)
+
+
+def _verify_meaning(files: Mapping[str, bytes], index: Mapping[str, Any]) -> Iterator[Finding]:
+    """The files agree with the index; now they must agree with each other: rebuild all and compare."""
+    try:
+        manifest, record = Manifest.read(files["manifest.json"]), Record.read(files["record.json"])
+        snapshot = Snapshot(manifest, record, Exported(files), index["ref"])
+        if index["id"] != snapshot.id or record.manifest != snapshot.id:
+            raise Corrupt(f"the manifest's digest is {snapshot.id}, index and record must say the same")
+        if record.version and index["ref"] != f"{record.name}/{record.version}":
+            raise Corrupt(f"the index calls it {index['ref']}, the record {record.name}/{record.version}")
+        rebuilt = contents(snapshot)
+    except (Corrupt, NotFound, KeyError) as error:
+        yield Finding("corrupt", "fail", "manifest.json", str(error))
+        return
+    for name in sorted({*rebuilt, *files}):
+        if rebuilt.get(name) != files.get(name):
+            yield Finding("corrupt", "fail", name, "this file is not what the manifest leads to")
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.is_file():
+        raise NotFound(f"there is no export at {path}")
+    data = path.read_bytes()
+    if len(data) > MAX_BYTES:
+        raise Corrupt(f"{len(data)} bytes, more than the limit of {MAX_BYTES}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            if len(infos) > MAX_FILES or sum(info.file_size for info in infos) > MAX_BYTES:
+                raise Corrupt(f"more than {MAX_FILES} files or {MAX_BYTES} bytes in the zip")
+            if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+                raise Corrupt("the zip holds compressed files; an export stores them as they are")
+            files = {info.filename: archive.read(info) for info in infos}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise Corrupt(f"not a zip that showcause wrote: {error}") from None
+    if zipped(files) != data:
+        raise Corrupt("the zip has bytes that showcause did not write")
+    return files
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    total = 0
+    for top, folders, names in os.walk(path):
+        links = [Path(top) / name for name in (*folders, *names) if (Path(top) / name).is_symlink()]
+        if links:
+            raise Corrupt(f"{links[0]} is a symbolic link; an export has none")
+        for name in names:
+            file = Path(top) / name
+            total += file.stat().st_size
+            if len(files) >= MAX_FILES or total > MAX_BYTES:
+                raise Corrupt(f"more than {MAX_FILES} files or {MAX_BYTES} bytes in the folder")
+            files[file.relative_to(path).as_posix()] = file.read_bytes()
+    return files
+
+
+def artifact_json(artifact: Artifact) -> bytes:
+    """The bytes that every door gives for `--json`: the spec, and the table as JSON whatever its size."""
+    head = canonical.loads(artifact.document)
+    rows = tables.to_json(artifact.table).decode().strip()
+    return canonical.dumps(head)[:-1] + b',"records":' + rows.encode() + b"}\n"

@@ -1,0 +1,256 @@
+"""The local store: plain files, readable without showcause.
+
+    showcause-store      the format's name and number
+    objects/ab/cdef…     bytes, named by their sha256
+    refs/NAME/000001     the record digest of version 1; create-only
+    refs/NAME@ALIAS/…    the same for an alias
+    memo/ab/cdef…        digest of all inputs of an artifact → its digest; a cache, safe to delete
+    staging/             files being written; what a crash leaves here is cleared by gc
+
+An object is staged, synced, renamed, and its folder synced. A ref entry is a staged file given its second name by
+link(2), which fails where the name is taken: publishing is atomic and no lock can be left behind. The staged file of a
+ref entry exists from before its record is stored until after the entry is named, so a record that no ref and no staged
+file names is a ref that somebody removed, not an interrupted publish.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from showcause.core import canonical
+from showcause.core.artifact import Artifact
+from showcause.core.errors import Conflict, Corrupt, NotFound, ParameterError, ShowcauseError, StoreError
+from showcause.core.finding import Finding
+from showcause.core.snapshot import Manifest, Record
+from showcause.store.filesystem import FileSystem
+from showcause.store.store import Ref, check_name, reachable, verified
+
+FORMAT = b"showcause-store 1\n"
+MARK = "showcause-store"
+LIMIT = 2**32  # bytes of one object
+GRACE = 3_600.0  # seconds that gc leaves an unreachable file alone: a run may be about to name it
+
+
+class FolderStore:
+    def __init__(self, root: str | os.PathLike[str], *, create: bool = True, files: FileSystem | None = None) -> None:
+        self.root = Path(root).absolute()
+        self.files = files or FileSystem()
+        mark = self.root / MARK
+        if self.files.exists(mark):
+            if self.files.read(mark) != FORMAT:
+                raise Corrupt(f"{self.root} is a store of another format; this version reads {FORMAT.decode().strip()}")
+        elif not create:
+            raise NotFound(f"there is no store at {self.root}; showcause explain makes one, or give --store")
+        elif self.files.names(self.root) not in ([], ["staging"]):
+            raise ParameterError(f"{self.root} is a folder with other files in it; give an empty or a new one")
+        else:
+            self.files.make(self.root / "staging")
+            self._rename_into(FORMAT, mark)
+
+    # -- objects
+
+    def _object(self, digest: str) -> Path:
+        if not canonical.is_digest(digest):
+            raise Corrupt(f"not a digest: {digest!r}")
+        return self.root / "objects" / digest[:2] / digest[2:]
+
+    def put(self, data: bytes) -> str:
+        digest = canonical.digest(data)
+        path = self._object(digest)
+        if self._whole(path, digest):
+            self.files.touch(path)  # a fresh time keeps gc away until the ref is there
+        else:
+            self._rename_into(data, path)
+        return digest
+
+    def _whole(self, path: Path, digest: str) -> bool:
+        try:
+            return canonical.digest(self.files.read(path)) == digest
+        except FileNotFoundError:
+            return False
+
+    def get(self, digest: str) -> bytes:
+        try:
+            return verified(self.files.read(self._object(digest)), digest)
+        except FileNotFoundError:
+            raise NotFound(f"no object {digest} in {self.root}") from None
+
+    def has(self, digest: str) -> bool:
+        return self.files.exists(self._object(digest))
+
+    def _stage(self, data: bytes) -> Path:
+        self.files.make(self.root / "staging")
+        path = self.root / "staging" / uuid.uuid4().hex
+        try:
+            self.files.write(path, data)
+        except BaseException:
+            self.files.remove(path)
+            raise
+        return path
+
+    def _rename_into(self, data: bytes, path: Path) -> None:
+        self.files.make(path.parent)
+        staged = self._stage(data)
+        try:
+            self.files.rename(staged, path)
+        except BaseException:
+            self.files.remove(staged)
+            raise
+        self.files.sync(path.parent)
+
+    # -- refs
+
+    def refs(self) -> list[str]:
+        return self.files.names(self.root / "refs")
+
+    def entries(self, ref: str) -> list[str]:
+        folder = self._ref(ref)
+        found = []
+        for number, name in enumerate(self.files.names(folder), 1):
+            if name != f"{number:06d}":
+                raise Corrupt(f"{folder.relative_to(self.root)}: {name} stands where {number:06d} must stand")
+            found.append(self._entry(folder / name))
+        return found
+
+    def _ref(self, ref: str) -> Path:
+        name, at, alias = ref.partition("@")
+        check_name(name)
+        if at:
+            check_name(alias)
+        return self.root / "refs" / ref
+
+    def _entry(self, path: Path) -> str:
+        text = self.files.read(path).decode("ascii", "replace")
+        if not canonical.is_digest(text[:-1]) or text[-1:] != "\n":
+            raise Corrupt(f"{path.relative_to(self.root)} does not hold one digest and a newline")
+        return text[:-1]
+
+    def append(self, ref: str, number: int, record: bytes) -> None:
+        folder = self._ref(ref)
+        if number != len(self.entries(ref)) + 1:
+            raise Conflict(f"{ref} has other entries than expected; number {number} is not the next")
+        digest = canonical.digest(record)
+        known = self.has(digest)
+        staged = self._stage(f"{digest}\n".encode())
+        try:
+            self.files.sync(staged.parent)
+            self.put(record)
+            self.files.make(folder)
+            try:
+                self.files.link(staged, folder / f"{number:06d}")
+            except FileExistsError:
+                if not known:
+                    self.files.remove(self._object(digest))
+                raise Conflict(f"{ref} got entry {number} from another writer") from None
+            self.files.sync(folder)
+        finally:
+            self.files.remove(staged)
+
+    # -- memo
+
+    def _memo(self, key: str) -> Path:
+        return self.root / "memo" / key[:2] / key[2:]
+
+    def remembered(self, key: str) -> str | None:
+        try:
+            digest = self._entry(self._memo(key))
+            Artifact.read(self.get(digest), self)
+        except (FileNotFoundError, StoreError):
+            return None
+        return digest
+
+    def remember(self, key: str, digest: str) -> None:
+        self._rename_into(f"{digest}\n".encode(), self._memo(key))
+
+    # -- care
+
+    def verify(self) -> Iterator[Finding]:
+        """Read every byte. Each finding names the file or record that is not as it must be."""
+        reached: set[str] = set()
+        for ref in self.refs():
+            yield from self._verify_ref(ref, reached)
+        staged = {
+            self.files.read(path).decode("ascii", "replace").strip() for path in self.files.files(self.root / "staging")
+        }
+        for path in self.files.files(self.root):
+            yield from self._verify_file(path, reached, staged)
+
+    def _verify_ref(self, ref: str, reached: set[str]) -> Iterator[Finding]:
+        before: str | None = None
+        try:
+            entries = self.entries(ref)
+        except (ShowcauseError, OSError) as error:
+            yield Finding("bad-ref", "fail", f"refs/{ref}", str(error))
+            return
+        for number, digest in enumerate(entries, 1):
+            subject = f"{ref}/{number}" if "@" not in ref else f"{ref} entry {number}"
+            try:
+                found = reachable(self, digest)
+                record = Record.read(self.get(digest))
+                manifest = Manifest.read(self.get(record.manifest))
+                for name, artifact in manifest.artifacts.items():
+                    if Artifact.read(self.get(artifact), self).name != name:
+                        raise Corrupt(f"the artifact stored as {name} has another name")
+                reached |= found
+                if record.name != Ref.parse(ref).name:
+                    raise Corrupt(f"it names the record of {record.name}/{record.version}")
+                if "@" not in ref and (record.version, record.parent) != (number, before):
+                    raise Corrupt(f"it names the record of {record.name}/{record.version}, or of another history")
+            except (ShowcauseError, OSError) as error:
+                code = getattr(error, "code", "unreadable")
+                yield Finding(str(code), "fail", subject, str(error))
+            before = digest
+
+    def _verify_file(self, path: Path, reached: set[str], staged: set[str]) -> Iterator[Finding]:
+        parts = path.relative_to(self.root).parts
+        subject = "/".join(parts)
+        if parts == (MARK,) or parts[0] in ("refs", "memo") and len(parts) == 3 and not path.is_symlink():
+            return
+        if parts[0] == "staging" and len(parts) == 2:
+            yield Finding("staged", "note", subject, "left by an interrupted run, or being written; gc clears it")
+            return
+        digest = "".join(parts[1:])
+        if parts[0] != "objects" or len(parts) != 3 or not canonical.is_digest(digest) or path.is_symlink():
+            yield Finding("extra", "fail", subject, "this file does not belong to the store")
+            return
+        try:
+            data = self.get(digest)
+        except (ShowcauseError, OSError) as error:
+            yield Finding("corrupt", "fail", subject, str(error))
+            return
+        if digest in reached:
+            return
+        try:
+            record = Record.read(data)
+        except Corrupt:
+            yield Finding("unreachable", "note", subject, "no ref reaches this object; gc removes it")
+            return
+        if digest not in staged:
+            message = f"this is the record of {record.name}/{record.version}, and no ref names it: the ref was removed"
+            yield Finding("missing-ref", "fail", subject, message)
+
+    def gc(self, *, grace: float = GRACE) -> tuple[list[str], list[str]]:
+        """(removed, kept): files that no ref reaches, removed where older than `grace` seconds, else kept.
+
+        Raises Corrupt, and removes nothing, where what a ref reaches cannot be told.
+        """
+        reached: set[str] = set()
+        for ref in self.refs():
+            for digest in self.entries(ref):
+                reached |= reachable(self, digest)
+        now = time.time()
+        removed, kept = [], []
+        for path in self.files.files(self.root):
+            parts = path.relative_to(self.root).parts
+            loose = parts[0] == "objects" and "".join(parts[1:]) not in reached
+            dangling = parts[0] == "memo" and len(parts) == 3 and self._entry(path) not in reached
+            if loose or dangling or parts[0] == "staging":
+                old = self.files.age(path, now) >= grace
+                (removed if old else kept).append("/".join(parts))
+                if old:
+                    self.files.remove(path)
+        return removed, kept

@@ -1,0 +1,115 @@
+"""One method, one artifact, no store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from showcause.adapters.dataset import dataset
+from showcause.adapters.frame import Frame
+from showcause.adapters.model import Model, Task, adapt, one_thread, ordered
+from showcause.core.artifact import Artifact
+from showcause.core.errors import DataError, ParameterError
+from showcause.methods import named
+from showcause.methods.method import Decision, Job, Method, run
+
+
+def compute(
+    method: str,
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    train: Any = None,
+    background: Any = None,
+    context: Any = None,
+    segments: Sequence[str] = (),
+    protected: Sequence[str] = (),
+    threshold: float | None = None,
+    favourable: Any = None,
+    task: Task | None = None,
+    seed: int = 0,
+    **params: Any,
+) -> Artifact:
+    """Run one explanation method on every row of X, in their order.
+
+    model       a fitted model, or any callable with `task` ("classification": probabilities, "regression")
+    X, y        rows to explain (n × p: pandas, polars, pyarrow or numpy) and their labels
+    train       (X_train, y_train) or X_train; background: the reference rows (default: from train, else from X)
+    context     columns beside X that the model never sees; segments and protected attributes may name them
+    params      the method's own parameters, see `showcause.methods()`
+
+    Raises InputError (DataError, ModelError, ParameterError, NotApplicable) for what cannot be used.
+    """
+    wanted = named(method)
+    adapted, frame = read_model(model, X, task=task, y=y)
+    data = dataset(adapted, frame, y, train=train, context=context, segments=segments, protected=protected, seed=seed)
+    reference = read_background(adapted, background)
+    job = Job(adapted, data, decide(adapted, threshold, favourable), seed, reference)
+    wanted.resolve(params)
+    with one_thread():
+        return run(wanted, _fed(wanted, job), params)
+
+
+def _fed(method: Method, job: Job) -> Job:
+    """The job with every artifact that the method uses, computed with default parameters."""
+    found: dict[str, Artifact] = dict(job.uses)
+    for alternatives in method.uses:
+        options = [named(name) for name in alternatives.split("|")]
+        usable = [m for m in options if m.applies(job.model, job.data) is None] or options[-1:]
+        if usable[0].name not in found:
+            fed = _fed(usable[0], job)
+            found |= fed.uses
+            found[usable[0].name] = run(usable[0], fed)
+    return replace_uses(job, found)
+
+
+def replace_uses(job: Job, uses: Mapping[str, Artifact]) -> Job:
+    from dataclasses import replace
+
+    return replace(job, uses=uses)
+
+
+def read_model(
+    model: Any, X: Any, *, task: Task | None, y: Any = None, version: str | None = None
+) -> tuple[Model, Frame]:
+    """The adapted model and X in its columns. An array gets the names that the model was trained with."""
+    raw = Frame.of(X)
+    if not len(raw):
+        raise DataError("X has no rows; there is nothing to explain")
+    with one_thread():
+        adapted = adapt(model, raw, task=task, version=version, y=y)
+    frame = Frame.of(X, names=adapted.features) if raw.is_array and adapted.features else raw
+    return adapted, ordered(adapted, frame)
+
+
+def read_background(model: Model, background: Any) -> Frame | None:
+    if background is None:
+        return None
+    frame = ordered(model, Frame.of(background, what="background", names=model.features))
+    if not len(frame):
+        raise DataError("background has no rows")
+    return frame
+
+
+def decide(model: Model, threshold: float | None, favourable: Any) -> Decision:
+    """The decision that examples, fairness and reasons refer to. Raises ParameterError."""
+    if not model.classes:
+        if threshold is not None or favourable is not None:
+            raise ParameterError("a regression model decides nothing: leave out threshold and favourable")
+        return Decision()
+    wanted = None if favourable is None else str(favourable)
+    if wanted is not None and wanted not in model.classes:
+        raise ParameterError(f"favourable={wanted!r} is not one of the classes {list(model.classes)}")
+    if not model.binary or model.space != "probability":
+        if threshold is not None:
+            raise ParameterError("a threshold needs a binary model that gives probabilities")
+        return Decision(None, wanted, "the class with the largest output")
+    if threshold is not None and not 0 < threshold < 1:
+        raise ParameterError(f"threshold must lie between 0 and 1, got {threshold}")
+    chosen = wanted or model.classes[1]
+    if threshold is not None:
+        return Decision(float(threshold), chosen, "given")
+    if model.threshold is not None:
+        return Decision(model.threshold, chosen, "read from the model")
+    return Decision(0.5, chosen, "0.5 by default")

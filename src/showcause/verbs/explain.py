@@ -1,0 +1,344 @@
+"""From a fitted model and its data to a snapshot."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from showcause import methods
+from showcause.adapters.dataset import SAMPLE_ROWS, Dataset, dataset, frame_digest, values_digest
+from showcause.adapters.frame import Frame
+from showcause.adapters.model import PROBE_ROWS, Model, Task, one_thread
+from showcause.verbs.compute import decide, read_background, read_model
+from showcause.core import canonical
+from showcause.core.artifact import Artifact
+from showcause.core.errors import NotApplicable, ParameterError, PolicyError, ShowcauseError, choices
+from showcause.core.snapshot import Manifest, Record, Snapshot, Status
+from showcause.environment import author, commit, packages
+from showcause.methods.method import Job, Method, plain, run
+from showcause.policy.policy import Policy
+from showcause.privacy import without_rows
+from showcause.store.folder import FolderStore
+from showcause.store.memory import MemoryStore
+from showcause.store.store import Store, check_name, publish
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+# Where one method answers a question exactly, the other's answer is not needed.
+INSTEAD = {"attribution/shapley": "attribution/tree_shap"}
+LOST = {
+    "y": "no labels: no performance, permutation importance, calibration or fairness",
+    "train": "no training rows: background and surrogate come from X, the gap to training is unknown",
+    "context": "no further columns for segments",
+    "background": "reference rows are a sample of the training rows, or of X",
+}
+
+
+def explain(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    train: Any = None,
+    name: str | None = None,
+    store: str | PathLike[str] | Store | None = None,
+    segments: Sequence[str] | None = None,
+    protected: Sequence[str] | None = None,
+    context: Any = None,
+    background: Any = None,
+    threshold: float | None = None,
+    favourable: Any = None,
+    policy: Policy | str | PathLike[str] | Mapping[str, Any] | None = None,
+    task: Task | None = None,
+    version: str | None = None,
+    ids: Sequence[Any] | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+    consents: Sequence[str] = (),
+) -> Snapshot:
+    """Explain a fitted model and publish the snapshot. `explain(model, X)` alone works.
+
+    model, task, version   a fitted model; a callable needs `task`, and `version` to be more than opaque
+    X, y                   held-out rows (n × p) and labels; above 20,000 rows a stratified sample is explained
+    train                  (X_train, y_train)
+    name, store            publish as version name/1, name/2, … into this folder; else the snapshot lives in memory
+    segments, protected    columns of X or `context` whose levels are reported apart
+    threshold, favourable  the decision (binary); policy: showcause.toml, which the arguments override
+    ids                    your own ids of the rows; progress: a bar on a terminal (default) or never
+    consents               what was allowed on the way (such as reading a pickle), kept in the record
+
+    Returns the Snapshot; `snapshot.complete` and `snapshot.statuses` say whether anything is missing. What a method
+    cannot do is a status, not an exception; raises InputError where the model or data cannot be used at all.
+    """
+    rules = Policy.of(policy)
+    name = check_name(name) if name is not None else None
+    where = _store(store)
+    required = _required(rules)
+    adapted, frame = read_model(model, X, task=task, y=y, version=version or rules.model.get("version"))
+    data = dataset(
+        adapted,
+        frame,
+        y,
+        train=train,
+        context=context,
+        segments=rules.data.get("segments", []) if segments is None else segments,
+        protected=rules.data.get("protected", []) if protected is None else protected,
+        ids=ids,
+        features=rules.features,
+        limit=SAMPLE_ROWS,
+        seed=seed,
+    )
+    _check_features(rules, data)
+    decision = decide(
+        adapted,
+        rules.decision.get("threshold") if threshold is None else threshold,
+        rules.decision.get("favourable") if favourable is None else favourable,
+    )
+    job = Job(adapted, data, decision, seed, read_background(adapted, background))
+    with one_thread():
+        outcome = _work(job, required, rules, where, progress)
+        facts = _model_facts(job, rules)
+    statuses = {**outcome.statuses, **_inputs(job, rules)}
+    manifest = Manifest(
+        facts,
+        _data_facts(job, rules),
+        decision.document,
+        (*required, *(f"input/{i}" for i in rules.require.get("inputs", []))),
+        statuses,
+        outcome.digests,
+    )
+
+    def record(number: int, parent: str | None) -> Record:
+        named = name or ("" if store is None else DEFAULT_NAME)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        configuration = {"policy": rules.digest or None, "seed": seed, "consents": list(consents)}
+        return Record(
+            manifest.digest,
+            named,
+            0 if store is None else number,
+            parent,
+            now,
+            author(),
+            commit(),
+            packages(adapted.family),
+            configuration,
+            outcome.durations,
+        )
+
+    if store is None:
+        where.put(manifest.document)
+        return Snapshot(manifest, record(0, None), where, name or "in memory")
+    return publish(where, manifest, name or DEFAULT_NAME, record)
+
+
+DEFAULT_NAME = "model"
+
+
+def _store(given: str | PathLike[str] | Store | None) -> Store:
+    if given is None:
+        return MemoryStore()
+    return FolderStore(given) if isinstance(given, str) or hasattr(given, "__fspath__") else given
+
+
+def _required(rules: Policy) -> list[str]:
+    known = methods.find()
+    wanted = rules.require.get("artifacts", list(known))
+    for name in (*wanted, *rules.methods):
+        if name not in known:
+            raise PolicyError(f"the policy names a method that does not exist: {choices(name, known)}")
+    return sorted(wanted)
+
+
+def _check_features(rules: Policy, data: Dataset) -> None:
+    for name in rules.features:
+        if name not in data.names and name != rules.data.get("label"):
+            raise PolicyError(f"[features.{name}] is no column of the data: {choices(name, data.names)}")
+
+
+@dataclass
+class Outcome:
+    statuses: dict[str, Status]
+    digests: dict[str, str]
+    durations: dict[str, float]
+
+
+def _work(job: Job, required: Sequence[str], rules: Policy, store: Store, progress: bool | None) -> Outcome:
+    """Every required method in order of use; each artifact is stored as soon as it is made."""
+    from showcause.progress import bar
+
+    order = _ordered(required)
+    outcome = Outcome({}, {}, {})
+    made: dict[str, Artifact] = {}
+    inputs = _inputs_digest(job, rules)
+    with bar(progress) as tell:
+        for step, method in enumerate(order):
+            tell(method.name, step / len(order))
+            began = time.perf_counter()
+            handed = {n: a for n, a in made.items() if n in _handed(method)}
+            tick = _ticker(tell, method.name, step, len(order))
+            status, artifact = _one(method, replace(job, uses=handed, tick=tick), made, rules, store, inputs)
+            if artifact is not None:
+                made[method.name] = artifact
+            if method.name in required:
+                outcome.statuses[method.name] = status
+                outcome.durations[method.name] = round(time.perf_counter() - began, 3)
+                if artifact is not None:
+                    outcome.digests[method.name] = artifact.digest
+        tell("done", 1.0)
+    return outcome
+
+
+def _ticker(tell: Callable[[str, float], None], name: str, step: int, steps: int) -> Callable[[float], None]:
+    return lambda share: tell(name, (step + share) / steps)
+
+
+def _handed(method: Method) -> set[str]:
+    return {name for entry in (*method.uses, *method.after) for name in entry.split("|")}
+
+
+def _ordered(required: Sequence[str]) -> list[Method]:
+    """Required methods and those they use, each after what it is handed. Raises ParameterError on a circle."""
+    known, order, open_ = methods.find(), dict[str, Method](), list[str]()
+
+    def visit(name: str) -> None:
+        if name in order or name not in known:
+            return
+        if name in open_:
+            raise ParameterError(f"methods use each other in a circle: {' → '.join([*open_, name])}")
+        open_.append(name)
+        for other in sorted(_handed(known[name])):
+            if other in required or any(other in entry.split("|") for entry in known[name].uses):
+                visit(other)
+        open_.pop()
+        order[name] = known[name]
+
+    for other in INSTEAD.values():
+        if other in required:
+            visit(other)
+    for name in required:
+        visit(name)
+    return list(order.values())
+
+
+def _one(
+    method: Method, job: Job, made: Mapping[str, Artifact], rules: Policy, store: Store, inputs: str
+) -> tuple[Status, Artifact | None]:
+    if INSTEAD.get(method.name) in made:
+        return Status("not-applicable", f"{INSTEAD[method.name]} answers the same question exactly"), None
+    if reason := method.applies(job.model, job.data):
+        return Status("not-applicable", reason), None
+    for entry in method.uses:
+        if not any(name in made for name in entry.split("|")):
+            return Status("failed", f"it needs {entry.replace('|', ' or ')}, and there is none", "needs-other"), None
+    try:
+        params = method.resolve({**method.in_snapshot, **rules.methods.get(method.name, {})})
+        key = _memo_key(method, job, params, inputs)
+        known = store.remembered(key) if key else None
+        if known is not None:
+            return Status("ok"), Artifact.read(store.get(known), store)
+        artifact = run(method, job, params)
+        if rules.omits_rows:
+            artifact = without_rows(artifact)
+        for data in artifact.objects():
+            store.put(data)
+        if key:
+            store.remember(key, artifact.digest)
+        return Status("ok"), artifact
+    except NotApplicable as error:
+        return Status("not-applicable", str(error).removeprefix(f"{method.name} does not apply: ")), None
+    except ShowcauseError as error:
+        return Status("failed", str(error), error.code), None
+    except Exception as error:  # whatever a model or library raises becomes a status that everyone sees
+        import logging
+
+        logging.getLogger("showcause").error("%s failed", method.name, exc_info=error)
+        text = re.sub(r"0x[0-9a-f]+", "0x…", f"{type(error).__name__}: {error}")
+        return Status("failed", text[:500], "internal"), None
+
+
+def _inputs_digest(job: Job, rules: Policy) -> str:
+    """Digest of everything that an artifact depends on beside its method; '' where the model's identity is opaque."""
+    if job.model.opaque:
+        return ""
+    facts = [job.model.digest, _data_facts(job, rules), job.decision.document, job.seed, packages(job.model.family)]
+    return canonical.digest(canonical.dumps(plain(facts)))
+
+
+def _memo_key(method: Method, job: Job, params: Mapping[str, Any], inputs: str) -> str | None:
+    if not inputs:
+        return None
+    used = {name: artifact.digest for name, artifact in job.uses.items()}
+    return canonical.digest(canonical.dumps([method.name, method.version, plain(params), inputs, used]))
+
+
+def _model_facts(job: Job, rules: Policy) -> dict[str, Any]:
+    """Identity, task and outputs; a behaviour probe (predictions of the first rows) to check another copy against."""
+    model: Model = job.model
+    rows = min(PROBE_ROWS, len(job.data))
+    probe = {
+        "rows": rows,
+        "digest": frame_digest(job.data.X.take(np.arange(rows))),
+        "outputs": plain(job.outputs[:rows]),
+    }
+    facts: dict[str, Any] = {
+        "digest": model.digest,
+        "opaque": model.opaque,
+        "family": model.family,
+        "task": model.task,
+        "space": model.space,
+        "classes": list(model.classes),
+        "probe": probe,
+    }
+    return {**facts, "card": dict(rules.model)}
+
+
+def _data_facts(job: Job, rules: Policy) -> dict[str, Any]:
+    """What the data are: a digest for each column, sizes, what was sampled, roles and the features' dictionary."""
+
+    def make() -> dict[str, Any]:
+        data = job.data
+        facts: dict[str, Any] = {
+            "rows": {"given": data.given, "explained": len(data)},
+            "columns": {n: {"digest": data.X.digest(n), "kind": data.X.column(n).kind} for n in data.X.names},
+            "order": list(data.X.names),
+            "labels": None if data.y is None else values_digest(data.y),
+            "context": _columns(data.context),
+            "train": None,
+            "background": _columns(job.given_background),
+            "segments": list(data.segments),
+            "protected": list(data.protected),
+            "roles": {k: v for k, v in rules.data.items() if k not in ("segments", "protected")},
+            "features": {name: dict(entry) for name, entry in data.features.items()},
+            "privacy": dict(rules.privacy) or {"rows": "keep"},
+        }
+        if len(data) < data.given:
+            facts["rows"] |= {"sampled": "stratified by label", "positions": values_digest(data.positions)}
+        if data.train is not None:
+            labels = None if data.train_y is None else values_digest(data.train_y)
+            facts["train"] = {"rows": len(data.train), "columns": _columns(data.train), "labels": labels}
+        return facts
+
+    return dict(job.once("data facts", make))
+
+
+def _columns(frame: Frame | None) -> dict[str, str] | None:
+    return None if frame is None else {name: frame.digest(name) for name in frame.names}
+
+
+def _inputs(job: Job, rules: Policy) -> dict[str, Status]:
+    data = job.data
+    given = {"y": data.y, "train": data.train, "context": data.context, "background": job.given_background}
+    found = {}
+    for name, value in given.items():
+        lost = Status("not-given", LOST[name])
+        needed = name in rules.require.get("inputs", [])
+        missing = Status("failed", f"the policy requires it: {LOST[name]}", "missing-input") if needed else lost
+        found[f"input/{name}"] = missing if value is None else Status("ok")
+    return found

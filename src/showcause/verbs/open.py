@@ -1,0 +1,29 @@
+"""A snapshot from wherever it is: a store's version or alias, an exported folder or zip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from showcause.core.snapshot import Snapshot
+from showcause.store.export import INDEX, read_export
+from showcause.store.folder import FolderStore
+from showcause.store.store import Store, open_ref
+
+DEFAULT_STORE = ".showcause"
+
+
+def open(ref: str | os.PathLike[str], *, store: str | os.PathLike[str] | Store | None = None) -> Snapshot:  # noqa: A001
+    """The snapshot that `ref` names, verified.
+
+    ref     "credit/7", "credit@champion", "credit@latest", "credit"; or the path of an exported folder or .zip
+    store   the store's folder (default .showcause)
+
+    Raises NotFound, Corrupt (with the file that is not as it was), ParameterError.
+    """
+    path = Path(ref)
+    if store is None and (path.suffix == ".zip" or (path / INDEX).is_file() or path.is_dir()):
+        return read_export(path)
+    where = store if store is not None else DEFAULT_STORE
+    found = FolderStore(where, create=False) if isinstance(where, str | os.PathLike) else where
+    return open_ref(found, str(ref))
