@@ -17,7 +17,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from showcause.verbs.compute import compute
     from showcause.core.artifact import Artifact
     from showcause.core.errors import (
         Corrupt,
@@ -34,10 +33,11 @@ if TYPE_CHECKING:
     )
     from showcause.core.finding import Finding
     from showcause.core.snapshot import Manifest, Record, Snapshot, Status
+    from showcause.policy.policy import Policy
+    from showcause.verbs.compute import compute
     from showcause.verbs.explain import explain
     from showcause.verbs.methods import methods
     from showcause.verbs.open import open
-    from showcause.policy.policy import Policy
     from showcause.verbs.run import run
     from showcause.verbs.verify import verify
 
@@ -73,7 +73,32 @@ _HOMES = {
     ),
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Artifact",
+    "Corrupt",
+    "DataError",
+    "Finding",
+    "IncompleteRun",
+    "InputError",
+    "Manifest",
+    "MissingExtra",
+    "ModelError",
+    "NotApplicable",
+    "NotFound",
+    "ParameterError",
+    "Policy",
+    "PolicyError",
+    "Record",
+    "ShowcauseError",
+    "Snapshot",
+    "Status",
+    "compute",
+    "explain",
+    "methods",
+    "open",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,7 @@ def adapt(native: Any) -> Model | None:
     name = f"catboost.{type(native).__name__}"
     names = native.feature_names_
     generic = all(str(label) == str(j) for j, label in enumerate(names))
-    known = {"features": None if generic else as_text(names), "digest": identity(native)}
+    known: dict[str, Any] = {"features": None if generic else as_text(names), "digest": identity(native)}
     loss = str(native.get_all_params().get("loss_function", "")).split(":")[0]
     if "Multi" in loss and loss not in CLASSIFICATION:
         raise ModelError(f"{name} with loss {loss} predicts several outputs at once; explain one output at a time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def _bands(column: Column) -> Iterator[tuple[str, Rows]]:
             yield _short(value), np.flatnonzero(column.values == value)
         return
     edges = np.unique(np.quantile(present, np.linspace(0, 1, BANDS + 1), method="inverted_cdf"))
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         last = high == edges[-1]
         inside = (column.values >= low) & ((column.values <= high) if last else (column.values < high))
         yield (

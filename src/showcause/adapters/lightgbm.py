@@ -36,7 +36,7 @@ def _booster(native: Any) -> Model:
     objective = str(native.dump_model(num_iteration=0).get("objective", "")).split(" ")[0]
     names = native.feature_name()
     features = None if all(name == f"Column_{j}" for j, name in enumerate(names)) else as_text(names)
-    known = {"features": features, "digest": identity(native)}
+    known: dict[str, Any] = {"features": features, "digest": identity(native)}
     family = f"lightgbm.Booster {objective}"
     if objective.startswith(REGRESSION):
         return Model(native, family, "regression", "target", native.predict, **known)

@@ -181,7 +181,7 @@ def ordered(model: Model, X: Frame) -> Frame:
 
 
 def encode_labels(model: Model, y: Any, *, what: str = "y") -> Rows:
-    """Class positions (int64) for classification, float64 for regression. Raises DataError for NaN or unknown labels."""
+    """Class positions (int64) or, for regression, float64. Raises DataError for missing and unknown labels."""
     values = _plain_labels(y)
     if model.task == "regression":
         try:

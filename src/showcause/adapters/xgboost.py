@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from showcause.adapters import sklearn
-from showcause.adapters.model import Model, as_text, unfitted
+from showcause.adapters.model import Model, Space, as_text, unfitted
 from showcause.core import canonical
 from showcause.core.errors import ModelError
 
@@ -34,7 +34,7 @@ def adapt(native: Any) -> Model | None:
 def identity(booster: Any) -> str:
     """sha256 of the model document in UBJSON: trees, objective and names, no training parameters, no threads."""
     plain = booster.copy()
-    plain.set_attr(**{name: None for name in plain.attributes()})
+    plain.set_attr(**dict.fromkeys(plain.attributes()))
     return canonical.digest(bytes(plain.save_raw("ubj")))
 
 
@@ -47,13 +47,13 @@ def _booster(native: Any) -> Model:
     if int(config["learner_model_param"].get("num_target", "1")) > 1:
         raise ModelError("this Booster predicts several outputs at once; explain one output at a time")
     features = as_text(native.feature_names) if native.feature_names else None
-    identified = {"features": features, "digest": identity(native)}
+    identified: dict[str, Any] = {"features": features, "digest": identity(native)}
     if objective.startswith(REGRESSION):
         return Model(native, f"xgboost.Booster {objective}", "regression", "target", _predict(native, 1), **identified)
     if objective not in PROBABILITY + SCORE:
         raise ModelError(f"objective {objective!r} is not explained; possible: {(*PROBABILITY, *SCORE, *REGRESSION)}")
     labels = tuple(range(max(2, count)))
-    space = "probability" if objective in PROBABILITY else "score"
+    space: Space = "probability" if objective in PROBABILITY else "score"
     raw = _predict(native, count)
     return Model(
         native, f"xgboost.Booster {objective}", "classification", space, raw, as_text(labels), labels, **identified

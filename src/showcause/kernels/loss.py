@@ -22,12 +22,12 @@ def row_losses(space: str, outputs: Rows, y: Rows) -> Rows:
     score: 1 where the class with the largest score (binary: the sign) is wrong, else 0.
     """
     if space == "target":
-        return (outputs[:, 0] - y) ** 2
+        return np.square(outputs[:, 0] - y)
     if space == "probability":
         if outputs.shape[1] == 1:
             p = np.where(y == 1, outputs[:, 0], 1 - outputs[:, 0])
         else:
             p = outputs[np.arange(len(y)), y]
-        return -np.log(np.clip(p, CLIP, 1 - CLIP))
+        return np.negative(np.log(np.clip(p, CLIP, 1 - CLIP)))
     decided = (outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     return (decided != y).astype(np.float64)

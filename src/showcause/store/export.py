@@ -7,8 +7,8 @@
     blobs/DIGEST              its arrays
     metrics.json              flat numbers for trackers: metric → value
 
-Laws: `read_export(export(s))` has the id of `s`; any byte changed, any file dropped, added, renamed or swapped is named;
-exporting twice gives the same bytes, the zip's too.
+Laws: `read_export(export(s))` has the id of `s`; any byte changed, any file dropped, added, renamed or swapped is
+named; exporting twice gives the same bytes, the zip's too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_BYTES = 2**31
 
 
 def export(snapshot: Snapshot, path: str | os.PathLike[str]) -> Path:
-    """Write the folder, or the zip where `path` ends in .zip. Raises ParameterError where something is there already."""
+    """Write the folder, or the zip where `path` ends in .zip. Raises ParameterError where something is there."""
     target = Path(path)
     if target.is_dir() and not any(target.iterdir()):
         target.rmdir()

@@ -208,7 +208,7 @@ class FolderStore:
     def _verify_file(self, path: Path, reached: set[str], staged: set[str]) -> Iterator[Finding]:
         parts = path.relative_to(self.root).parts
         subject = "/".join(parts)
-        if parts == (MARK,) or parts[0] in ("refs", "memo") and len(parts) == 3 and not path.is_symlink():
+        if parts == (MARK,) or (parts[0] in ("refs", "memo") and len(parts) == 3 and not path.is_symlink()):
             return
         if parts[0] == "staging" and len(parts) == 2:
             yield Finding("staged", "note", subject, "left by an interrupted run, or being written; gc clears it")
@@ -243,7 +243,8 @@ class FolderStore:
             for digest in self.entries(ref):
                 reached |= reachable(self, digest)
         now = time.time()
-        removed, kept = [], []
+        removed: list[str] = []
+        kept: list[str] = []
         for path in self.files.files(self.root):
             parts = path.relative_to(self.root).parts
             loose = parts[0] == "objects" and "".join(parts[1:]) not in reached

@@ -7,29 +7,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
-from showcause import methods
 from showcause.adapters.dataset import SAMPLE_ROWS, Dataset, dataset, frame_digest, values_digest
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import PROBE_ROWS, Model, Task, one_thread
-from showcause.verbs.compute import decide, read_background, read_model
 from showcause.core import canonical
 from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable, ParameterError, PolicyError, ShowcauseError, choices
 from showcause.core.snapshot import Manifest, Record, Snapshot, Status
 from showcause.environment import author, commit, packages
+from showcause.methods import find
 from showcause.methods.method import Job, Method, plain, run
 from showcause.policy.policy import Policy
 from showcause.privacy import without_rows
 from showcause.store.folder import FolderStore
 from showcause.store.memory import MemoryStore
 from showcause.store.store import Store, check_name, publish
-
-if TYPE_CHECKING:
-    from os import PathLike
+from showcause.verbs.compute import decide, read_background, read_model
 
 # Where one method answers a question exactly, the other's answer is not needed.
 INSTEAD = {"attribution/shapley": "attribution/tree_shap"}
@@ -144,11 +142,11 @@ DEFAULT_NAME = "model"
 def _store(given: str | PathLike[str] | Store | None) -> Store:
     if given is None:
         return MemoryStore()
-    return FolderStore(given) if isinstance(given, str) or hasattr(given, "__fspath__") else given
+    return FolderStore(given) if isinstance(given, str | PathLike) else given
 
 
 def _required(rules: Policy) -> list[str]:
-    known = methods.find()
+    known = find()
     wanted = rules.require.get("artifacts", list(known))
     for name in (*wanted, *rules.methods):
         if name not in known:
@@ -205,7 +203,7 @@ def _handed(method: Method) -> set[str]:
 
 def _ordered(required: Sequence[str]) -> list[Method]:
     """Required methods and those they use, each after what it is handed. Raises ParameterError on a circle."""
-    known, order, open_ = methods.find(), dict[str, Method](), list[str]()
+    known, order, open_ = find(), dict[str, Method](), list[str]()
 
     def visit(name: str) -> None:
         if name in order or name not in known:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from showcause import methods as folder
 from showcause.adapters.dataset import dataset
+from showcause.methods import find
 from showcause.verbs.compute import read_model
 
 
@@ -47,7 +47,7 @@ def methods(model: Any = None, X: Any = None, y: Any = None, **options: Any) -> 
         adapted, frame = read_model(model, X, task=task, y=y)
         data = dataset(adapted, frame.take(np.arange(len(frame))), y, **options)
     found = Listing()
-    for name, method in folder.find().items():
+    for name, method in find().items():
         reason = method.applies(adapted, data) if adapted is not None and data is not None else None
         found[name] = Listed(name, method.kind, method.summary, method.defaults, method.needs, reason)
     return found

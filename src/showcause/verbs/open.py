@@ -13,7 +13,7 @@ from showcause.store.store import Store, open_ref
 DEFAULT_STORE = ".showcause"
 
 
-def open(ref: str | os.PathLike[str], *, store: str | os.PathLike[str] | Store | None = None) -> Snapshot:  # noqa: A001
+def open(ref: str | os.PathLike[str], *, store: str | os.PathLike[str] | Store | None = None) -> Snapshot:
     """The snapshot that `ref` names, verified.
 
     ref     "credit/7", "credit@champion", "credit@latest", "credit"; or the path of an exported folder or .zip

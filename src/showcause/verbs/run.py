@@ -8,9 +8,9 @@ from typing import Any
 
 from showcause.core.errors import IncompleteRun
 from showcause.core.snapshot import Manifest, Record, Snapshot, Status
-from showcause.verbs.explain import DEFAULT_NAME, explain
 from showcause.store.folder import FolderStore
 from showcause.store.store import Store, check_name, publish
+from showcause.verbs.explain import DEFAULT_NAME, explain
 
 
 class run:  # noqa: N801 - it reads as a verb: `with showcause.run("credit", store=…) as run:`

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from showcause.core.finding import Finding
-from showcause.verbs.open import DEFAULT_STORE
 from showcause.store.export import INDEX, verify_export
 from showcause.store.folder import FolderStore
 from showcause.store.store import Store
+from showcause.verbs.open import DEFAULT_STORE
 
 
 def verify(where: str | os.PathLike[str] | Store = DEFAULT_STORE) -> list[Finding]:
