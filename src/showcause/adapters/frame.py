@@ -72,6 +72,9 @@ class Frame:
             return cls(data, tuple(given))
         if hasattr(data, "to_frame") and not hasattr(data, "columns"):  # a single series
             data = data.to_frame()
+        columns = [str(name) for name in getattr(data, "column_names", getattr(data, "columns", ()))]
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            raise DataError(f"{what} has duplicate column names {twice}; rename them, each feature needs its own name")
         try:
             frame = nw.from_native(data, eager_only=True)
         except TypeError:
@@ -79,15 +82,7 @@ class Frame:
                 f"{what} is a {type(data).__module__}.{type(data).__name__}; give a pandas or polars DataFrame, "
                 "a pyarrow Table or a two-dimensional numpy array"
             ) from None
-        except Exception as error:  # narwhals refuses duplicate column names with an error of its own
-            raise DataError(f"{what} cannot be read as a table: {error}") from error
-        columns = [str(name) for name in frame.columns]
-        if twice := sorted({name for name in columns if columns.count(name) > 1}):
-            raise DataError(f"{what} has duplicate column names {twice}; rename them, each feature needs its own name")
-        native = frame.to_native()
-        if hasattr(native, "reset_index"):
-            native = native.reset_index(drop=True)
-        return cls(native, tuple(columns))
+        return cls(_fresh(frame.to_native()), tuple(columns))
 
     @property
     def is_array(self) -> bool:

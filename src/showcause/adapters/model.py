@@ -74,6 +74,8 @@ class Model:
         if self.binary and values.shape[1] == 2:
             values = values[:, 1:]
         wanted = max(1, len(self.targets))
+        if self.task == "regression" and values.ndim == 2 and values.shape[1] > 1:
+            raise ModelError(f"the model predicts {values.shape[1]} outputs at once; explain one output at a time")
         if values.shape != (rows, wanted):
             raise ModelError(f"the model returned shape {values.shape} for {rows} rows; {(rows, wanted)} is needed")
         if not np.isfinite(values).all():

@@ -96,13 +96,18 @@ def loads(data: bytes, *, limit: int = 256 * 2**20) -> Any:
     if len(data) > limit:
         raise Corrupt(f"{len(data)} bytes of JSON, more than the limit of {limit}")
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse_constant)
+        value = json.loads(data.decode(), parse_constant=_refuse_constant, parse_int=_integer)
         same = dumps(value) == data
     except (ValueError, InputError, RecursionError) as error:
         raise Corrupt(f"not canonical JSON: {error}") from None
     if not same:
         raise Corrupt("not canonical JSON: the same value has another spelling (white space, key order or numbers)")
     return value
+
+
+def _integer(text: str) -> int | float:
+    """Whole numbers beyond 2**53 were doubles when they were written."""
+    return int(text) if len(text) < 16 or abs(int(text)) <= MAX_INTEGER else float(text)
 
 
 def _refuse_constant(text: str) -> None:

@@ -9,6 +9,7 @@ ever stands in a manifest.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -107,7 +108,8 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Record:
-    """The circumstances of one snapshot. `parent` is the record of the version before, so history is a chain."""
+    """The circumstances of one snapshot. `parent` is the record of the version before, so history is a chain; `nonce`
+    makes every record its own, so that two writers never share one."""
 
     manifest: str
     name: str
@@ -116,6 +118,7 @@ class Record:
     made_at: str  # UTC, ISO 8601
     by: str
     commit: str | None  # of the user's code, where it is under git
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
     environment: Mapping[str, str] = field(default_factory=dict)  # package → version
     configuration: Mapping[str, Any] = field(default_factory=dict)  # policy digest, seed, consents
     durations: Mapping[str, float] = field(default_factory=dict)  # artifact → seconds

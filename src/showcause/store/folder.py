@@ -134,19 +134,19 @@ class FolderStore:
         if number != len(self.entries(ref)) + 1:
             raise Conflict(f"{ref} has other entries than expected; number {number} is not the next")
         digest = canonical.digest(record)
-        known = self.has(digest)
         staged = self._stage(f"{digest}\n".encode())
         try:
             self.files.sync(staged.parent)
             self.put(record)
             self.files.make(folder)
-            try:
-                self.files.link(staged, folder / f"{number:06d}")
-            except FileExistsError:
-                if not known:
-                    self.files.remove(self._object(digest))
-                raise Conflict(f"{ref} got entry {number} from another writer") from None
+            self.files.link(staged, folder / f"{number:06d}")
             self.files.sync(folder)
+        except BaseException as error:
+            if digest not in self.entries(ref):  # a record's nonce makes it this writer's own: nobody else needs it
+                self.files.remove(self._object(digest))
+            if isinstance(error, FileExistsError):
+                raise Conflict(f"{ref} got entry {number} from another writer") from None
+            raise
         finally:
             self.files.remove(staged)
 

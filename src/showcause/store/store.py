@@ -91,6 +91,7 @@ def publish(store: Store, manifest: Manifest, name: str, record: Callable[[int, 
 
     `record(version, parent)` makes the record; it is asked again when another writer took the version.
     """
+    check_name(name)
     store.put(manifest.document)
     while True:
         entries = store.entries(name)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from showcause.adapters.dataset import dataset
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import Model, Task, adapt, one_thread, ordered
 from showcause.core.artifact import Artifact
-from showcause.core.errors import DataError, ParameterError
+from showcause.core.errors import DataError, ModelError, ParameterError, ShowcauseError
 from showcause.methods import named
 from showcause.methods.method import Decision, Job, Method, run
 
@@ -61,13 +64,7 @@ def _fed(method: Method, job: Job) -> Job:
             fed = _fed(usable[0], job)
             found |= fed.uses
             found[usable[0].name] = run(usable[0], fed)
-    return replace_uses(job, found)
-
-
-def replace_uses(job: Job, uses: Mapping[str, Artifact]) -> Job:
-    from dataclasses import replace
-
-    return replace(job, uses=uses)
+    return replace(job, uses=found)
 
 
 def read_model(
@@ -80,7 +77,20 @@ def read_model(
     with one_thread():
         adapted = adapt(model, raw, task=task, version=version, y=y)
     frame = Frame.of(X, names=adapted.features) if raw.is_array and adapted.features else raw
-    return adapted, ordered(adapted, frame)
+    frame = ordered(adapted, frame)
+    with one_thread():
+        _try(adapted, frame)
+    return adapted, frame
+
+
+def _try(model: Model, frame: Frame) -> None:
+    """One prediction now, so that what the model cannot read is an error before any work, in the model's own words."""
+    try:
+        model.predict(frame.take(np.arange(1)))
+    except ShowcauseError:
+        raise
+    except Exception as error:
+        raise ModelError(f"the model cannot predict the first row of X: {type(error).__name__}: {error}") from error
 
 
 def read_background(model: Model, background: Any) -> Frame | None:

@@ -32,11 +32,11 @@ ROWS_PER_BLOCK = 512
 ZERO = 1e-35  # LightGBM counts values this close to zero as zero
 
 
-class NotAForest(ValueError):  # noqa: N818
+class NotAForest(ValueError):
     """The model has no exact flat form; the message says why."""
 
 
-class ForestMismatch(ValueError):  # noqa: N818
+class ForestMismatch(ValueError):
     """The flat form does not predict what the library predicts: nothing may be explained with it."""
 
 

@@ -1,0 +1,125 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from showcause.adapters.frame import Frame
+from showcause.adapters.model import adapt, encode_labels, one_thread, ordered
+from showcause.core.errors import DataError, ModelError
+
+X, Y = load_breast_cancer(return_X_y=True)
+X = X[:, :6]
+FRAME = Frame.of(X)
+
+
+def identity(model, data=FRAME, **options):
+    with one_thread():
+        return adapt(model, data, **options)
+
+
+MAKERS = {
+    "forest": lambda jobs: RandomForestClassifier(8, random_state=0, n_jobs=jobs),
+    "boosting": lambda jobs: HistGradientBoostingClassifier(max_iter=5, random_state=0),
+    "pipeline": lambda jobs: make_pipeline(StandardScaler(), LogisticRegression()),
+    "calibrated": lambda jobs: CalibratedClassifierCV(GaussianNB(), n_jobs=jobs),
+    "search": lambda jobs: GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9, 1e-8]}, n_jobs=jobs),
+    "voting": lambda jobs: VotingClassifier(
+        [("a", GaussianNB()), ("b", LogisticRegression(max_iter=5000))], n_jobs=jobs, voting="soft"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_identity_survives_reload_threads_and_refitting_but_not_other_data(name):
+    make = MAKERS[name]
+    first = identity(make(1).fit(X, Y))
+    again = identity(make(2).fit(X, Y))
+    other = identity(make(1).fit(X[:400], Y[:400]))
+    reloaded = identity(pickle.loads(pickle.dumps(first.native)))
+    assert first.digest == again.digest == reloaded.digest != other.digest
+    assert not first.opaque
+
+
+def test_a_changed_leaf_changes_the_identity():
+    model = RandomForestClassifier(8, random_state=0).fit(X, Y)
+    before = identity(model).digest
+    model.estimators_[3].tree_.value[0, 0, 0] += 1e-9
+    assert identity(model).digest != before
+
+
+def test_forests_predict_the_same_bits_whatever_their_threads():
+    one, two = (RandomForestClassifier(50, random_state=0, n_jobs=n).fit(X, Y) for n in (1, 2))
+    with one_thread():
+        bits = {adapt(model, FRAME).predict(FRAME).tobytes() for model in (one, two, two, two)}
+    assert len(bits) == 1
+
+
+def test_outputs_are_named_by_task():
+    iris, kinds = load_iris(return_X_y=True)
+    binary = identity(GaussianNB().fit(X, np.where(Y == 1, "yes", "no")))
+    multi = identity(GaussianNB().fit(iris, kinds), Frame.of(iris))
+    numbers = identity(LinearRegression().fit(*load_diabetes(return_X_y=True)), Frame.of(load_diabetes().data))
+    assert (binary.classes, binary.targets, binary.space) == (("no", "yes"), ("yes",), "probability")
+    assert (multi.targets, multi.predict(Frame.of(iris)).shape) == (("0", "1", "2"), (150, 3))
+    assert (numbers.targets, numbers.space) == ((), "target")
+    assert identity(LinearSVC().fit(X, Y)).space == "score"
+    assert identity(FixedThresholdClassifier(GaussianNB(), threshold=0.3).fit(X, Y)).threshold == 0.3
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "complaint"),
+    [
+        (RandomForestClassifier(), {}, "not fitted"),
+        (RandomForestClassifier, {}, "is a class"),
+        (KMeans(2, n_init=1).fit(X), {}, "neither a classifier nor a regressor"),
+        (RandomForestClassifier(2).fit(X, np.column_stack([Y, Y])), {}, "2 outputs"),
+        (LinearRegression().fit(X, np.column_stack([Y, Y])), {}, "2 outputs"),
+        (RandomForestClassifier(2).fit(X, np.zeros(len(X))), {}, "one class"),
+        (lambda rows: rows[:, 0], {}, "needs its task"),
+        (lambda rows: rows[:, 0] * 9, {"task": "classification"}, "returns probabilities"),
+        (object(), {"task": "regression"}, "can neither be called"),
+        (GaussianNB().fit(X, Y), {"task": "regression"}, "declared task"),
+        (GaussianNB().fit(X, Y), {"task": "ranking"}, "must be"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_clearly(model, options, complaint):
+    with pytest.raises(ModelError, match=complaint):
+        identity(model, **options).predict(FRAME)
+
+
+def test_a_callable_is_opaque_unless_it_says_its_version():
+    def predict(rows):
+        return rows[:, 0]
+
+    assert identity(predict, task="regression").opaque
+    versions = [identity(predict, task="regression", version=v) for v in ("1", "1", "2")]
+    assert versions[0].digest == versions[1].digest != versions[2].digest
+
+
+def test_labels_match_by_value_not_by_type():
+    model = identity(GaussianNB().fit(X, Y))
+    for labels in ([0, 1, 1], [0.0, 1.0, 1.0], [False, True, True], pd.Series([0, 1, 1])):
+        assert encode_labels(model, labels).tolist() == [0, 1, 1]
+    with pytest.raises(DataError, match="1 missing"):
+        encode_labels(model, [0, 1, np.nan])
+    with pytest.raises(DataError, match="does not know"):
+        encode_labels(model, [0, 1, 7])
+
+
+def test_columns_are_matched_by_name():
+    data = pd.DataFrame(X, columns=list("abcdef"))
+    model = identity(GaussianNB().fit(data, Y), Frame.of(data))
+    assert ordered(model, Frame.of(data[list("fedcba")])).names == tuple("abcdef")
+    with pytest.raises(DataError, match=r"lacks the model's columns \['b'\].*not trained on: \['z'\].*context="):
+        ordered(model, Frame.of(data.rename(columns={"b": "z"})))

@@ -1,0 +1,103 @@
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import showcause as sc
+from showcause.core.errors import Corrupt, NotFound, ParameterError
+from showcause.store.export import read_export, verify_export
+from showcause.store.memory import MemoryStore
+from tests.store.test_store import ARTIFACT, make
+
+
+@pytest.fixture
+def snapshot():
+    return make(MemoryStore())
+
+
+def test_a_folder_and_a_zip_open_to_the_same_snapshot(snapshot, tmp_path):
+    folder, archive = snapshot.export(tmp_path / "folder"), snapshot.export(tmp_path / "one.zip")
+    for path in (folder, archive):
+        opened = sc.open(path)
+        assert opened.id == snapshot.id
+        assert opened.ref == "credit/1"
+        assert opened["importance/x"] == ARTIFACT
+        assert sc.verify(path) == []
+    assert snapshot.export(tmp_path / "two.zip").read_bytes() == archive.read_bytes()
+
+
+def test_file_names_are_fixed(snapshot, tmp_path):
+    folder = snapshot.export(tmp_path / "f")
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    fixed = {"snapshot.json", "manifest.json", "record.json", "metrics.json"}
+    tables = {"artifacts/importance/x.json", "tables/importance/x.json"}
+    assert {n for n in names if not n.startswith("blobs/")} == fixed | tables
+
+
+def test_every_changed_byte_is_found(snapshot, tmp_path):
+    folder = snapshot.export(tmp_path / "f")
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        data = path.read_bytes()
+        for position in range(0, len(data), max(1, len(data) // 60)):
+            path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+            named = [f.subject for f in verify_export(folder)]
+            assert named, (path, position)
+            with pytest.raises(Corrupt):
+                read_export(folder)
+        path.write_bytes(data)
+    assert list(verify_export(folder)) == []
+
+
+def test_dropped_added_renamed_and_swapped_files_are_named(snapshot, tmp_path):
+    folder = snapshot.export(tmp_path / "f")
+    table, manifest = folder / "tables/importance/x.json", folder / "manifest.json"
+    table.rename(folder / "tables/importance/y.json")
+    assert {(f.code, f.subject) for f in verify_export(folder)} == {
+        ("missing", "tables/importance/x.json"),
+        ("extra", "tables/importance/y.json"),
+    }
+    (folder / "tables/importance/y.json").rename(table)
+    record = folder / "record.json"
+    one, two = manifest.read_bytes(), record.read_bytes()
+    manifest.write_bytes(two), record.write_bytes(one)
+    assert {f.subject for f in verify_export(folder)} == {"manifest.json", "record.json"}
+
+
+def test_a_changed_file_with_a_mended_index_is_still_found(snapshot, tmp_path):
+    from showcause.core import canonical
+
+    folder = snapshot.export(tmp_path / "f")
+    forged = (folder / "tables/importance/x.json").read_bytes().replace(b'"value":1', b'"value":9')
+    (folder / "tables/importance/x.json").write_bytes(forged)
+    index = canonical.loads((folder / "snapshot.json").read_bytes())
+    index["files"]["tables/importance/x.json"] = canonical.digest(forged)
+    (folder / "snapshot.json").write_bytes(canonical.dumps(index))
+    assert [f.severity for f in verify_export(folder)] == ["fail"]
+
+
+def test_zips_that_showcause_did_not_write_are_refused(snapshot, tmp_path):
+    archive = snapshot.export(tmp_path / "one.zip")
+    for name, data in [("tail.zip", archive.read_bytes() + b"x"), ("head.zip", b"x" + archive.read_bytes())]:
+        (tmp_path / name).write_bytes(data)
+        assert list(verify_export(tmp_path / name))
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("snapshot.json", b"0" * 10_000_000)
+    with pytest.raises(Corrupt, match="compressed"):
+        read_export(tmp_path / "bomb.zip")
+
+
+def test_links_are_refused(snapshot, tmp_path):
+    folder = snapshot.export(tmp_path / "f")
+    (folder / "blobs").joinpath("link").symlink_to("/etc/passwd")
+    with pytest.raises(Corrupt, match="symbolic link"):
+        read_export(folder)
+
+
+def test_nothing_is_overwritten(snapshot, tmp_path):
+    folder = snapshot.export(tmp_path / "f")
+    with pytest.raises(ParameterError, match="there already"):
+        snapshot.export(folder)
+    shutil.rmtree(folder)
+    with pytest.raises(NotFound):
+        read_export(Path(folder))
