@@ -94,7 +94,7 @@ class Job:
         if limit is None or len(pool) <= limit:
             return pool
         rows = np.sort(self.rng("background").choice(len(pool), limit, replace=False))
-        return self.once(f"background {limit}", lambda: pool.take(rows))  # type: ignore[no-any-return]
+        return self.once(f"background {limit}", lambda: pool.take(rows))
 
     @property
     def background_source(self) -> str:

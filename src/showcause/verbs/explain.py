@@ -118,16 +118,16 @@ def explain(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         configuration = {"policy": rules.digest or None, "seed": seed, "consents": list(consents)}
         return Record(
-            manifest.digest,
-            named,
-            0 if store is None else number,
-            parent,
-            now,
-            author(),
-            commit(),
-            packages(adapted.family),
-            configuration,
-            outcome.durations,
+            manifest=manifest.digest,
+            name=named,
+            version=0 if store is None else number,
+            parent=parent,
+            made_at=now,
+            by=author(),
+            commit=commit(),
+            environment=packages(adapted.family),
+            configuration=configuration,
+            durations=outcome.durations,
         )
 
     if store is None:
