@@ -43,6 +43,26 @@ class Decision:
     def document(self) -> dict[str, Any]:
         return {"threshold": self.threshold, "favourable": self.favourable, "source": self.source}
 
+    def classes(self, outputs: Rows) -> Rows:
+        """(rows,) positions of the classes decided for, from a classifier's `outputs` (rows, outputs).
+
+        Binary: classes_[1] from the threshold on, as scikit-learn's threshold classifiers decide; at the default of
+        0.5 only above it, as `predict` does, and scores above zero. Otherwise the class with the largest output.
+        """
+        if outputs.shape[1] > 1:
+            return np.asarray(outputs.argmax(axis=1))
+        at = 0.0 if self.threshold is None else self.threshold
+        above = outputs[:, 0] >= at if self.source in ("given", "read from the model") else outputs[:, 0] > at
+        return above.astype(np.int64)
+
+    @property
+    def rule(self) -> str:
+        """`classes` in words, for specs."""
+        if self.threshold is None:
+            return "the class with the largest output"
+        comparison = "at least" if self.source in ("given", "read from the model") else "above"
+        return f"the second class where its probability is {comparison} {self.threshold:g} ({self.source})"
+
 
 @dataclass(frozen=True)
 class Result:
