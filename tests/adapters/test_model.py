@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -74,7 +74,26 @@ def test_outputs_are_named_by_task():
     assert (multi.targets, multi.predict(Frame.of(iris)).shape) == (("0", "1", "2"), (150, 3))
     assert (numbers.targets, numbers.space) == ((), "target")
     assert identity(LinearSVC().fit(X, Y)).space == "score"
-    assert identity(FixedThresholdClassifier(GaussianNB(), threshold=0.3).fit(X, Y)).threshold == 0.3
+
+
+def test_a_threshold_is_a_cut_on_the_probability_of_the_second_class():
+    def cut(**options):
+        model = FixedThresholdClassifier(GaussianNB(), threshold=0.3, **options).fit(X, Y)
+        adapted = identity(model)
+        decided = adapted.predict(FRAME)[:, 0] >= adapted.threshold
+        assert (decided == (model.predict(X) == 1)).mean() > 0.995  # rows on the cut itself may fall either way
+        return adapted.threshold
+
+    assert cut() == cut(pos_label=1) == 0.3
+    assert cut(pos_label=0) == 0.7
+    tuned = identity(TunedThresholdClassifierCV(GaussianNB(), cv=3).fit(X, Y))
+    assert tuned.threshold == pytest.approx(tuned.native.best_threshold_)
+    with pytest.raises(ModelError, match="decision function"):
+        identity(
+            FixedThresholdClassifier(
+                LogisticRegression(max_iter=5000), threshold=0.0, response_method="decision_function"
+            ).fit(X, Y)
+        )
 
 
 @pytest.mark.parametrize(

@@ -103,17 +103,22 @@ def _quietly(function: Any) -> Any:
 
 
 def threshold(native: Any) -> float | None:
-    """Of TunedThresholdClassifierCV (best_threshold_) and FixedThresholdClassifier, on the probability scale."""
+    """Of TunedThresholdClassifierCV and FixedThresholdClassifier, as a cut on the probability of classes_[1]."""
     name = type(native).__name__
-    if name == "TunedThresholdClassifierCV":
-        return float(native.best_threshold_)
-    if name == "FixedThresholdClassifier":
-        return 0.5 if native.threshold == "auto" else float(native.threshold)
     if hasattr(native, "best_estimator_"):
         return threshold(native.best_estimator_)
     if hasattr(native, "steps"):
         return threshold(native.steps[-1][1])
-    return None
+    if name not in ("TunedThresholdClassifierCV", "FixedThresholdClassifier"):
+        return None
+    cut = native.best_threshold_ if name.startswith("Tuned") else native.threshold
+    if cut == "auto":
+        return 0.5
+    if native.response_method == "decision_function":
+        raise ModelError(f"{name} cuts the decision function; use response_method='predict_proba', which is explained")
+    positive = native._curve_scorer._get_pos_label() if name.startswith("Tuned") else native.pos_label
+    first = positive is not None and positive == native.classes_[0]
+    return float(1 - cut) if first else float(cut)
 
 
 def identity(native: Any) -> str:
