@@ -134,7 +134,6 @@ def dataset(
     X = ordered(model, X)
     if not X.names:
         raise DataError("X has no columns; there is nothing to explain")
-    _refuse_infinite(X)
     labels = None if y is None else encode_labels(model, y)
     if labels is not None and len(labels) != given:
         raise DataError(f"X has {given} rows and y has {len(labels)}")
@@ -162,10 +161,13 @@ def dataset(
     return whole if limit is None or given <= limit else _sampled(whole, limit, seed)
 
 
-def _refuse_infinite(X: Frame) -> None:
-    bad = [name for name in X.names if X.column(name).is_number and np.isinf(X.column(name).values).any()]
+def finite(frame: Frame, what: str) -> Frame:
+    """The frame itself. Raises DataError where a number in it is infinite."""
+    columns = [frame.column(name) for name in frame.names]
+    bad = [column.name for column in columns if column.is_number and np.isinf(column.values).any()]
     if bad:
-        raise DataError(f"X holds infinite values in {bad[:12]}; replace them, missing values may stay")
+        raise DataError(f"{what} holds infinite values in {bad[:12]}; replace them, missing values may stay")
+    return frame
 
 
 def _train(model: Model, train: Any) -> tuple[Frame | None, Rows | None]:
@@ -173,7 +175,7 @@ def _train(model: Model, train: Any) -> tuple[Frame | None, Rows | None]:
     if train is None:
         return None, None
     pair = isinstance(train, tuple) and len(train) == 2
-    frame = ordered(model, Frame.of(train[0] if pair else train, what="train", names=model.features))
+    frame = finite(ordered(model, Frame.of(train[0] if pair else train, what="train", names=model.features)), "train")
     if not len(frame):
         raise DataError("train has no rows")
     labels = encode_labels(model, train[1], what="train labels") if pair and train[1] is not None else None

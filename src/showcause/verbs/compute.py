@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from showcause.adapters.dataset import dataset
+from showcause.adapters.dataset import dataset, finite
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import Model, Task, adapt, one_thread, ordered
 from showcause.core.artifact import Artifact
@@ -77,7 +77,7 @@ def read_model(
     with one_thread():
         adapted = adapt(model, raw, task=task, version=version, y=y)
     frame = Frame.of(X, names=adapted.features) if raw.is_array and adapted.features else raw
-    frame = ordered(adapted, frame)
+    frame = finite(ordered(adapted, frame), "X")
     with one_thread():
         _try(adapted, frame)
     return adapted, frame
@@ -96,7 +96,7 @@ def _try(model: Model, frame: Frame) -> None:
 def read_background(model: Model, background: Any) -> Frame | None:
     if background is None:
         return None
-    frame = ordered(model, Frame.of(background, what="background", names=model.features))
+    frame = finite(ordered(model, Frame.of(background, what="background", names=model.features)), "background")
     if not len(frame):
         raise DataError("background has no rows")
     return frame
