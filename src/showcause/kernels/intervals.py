@@ -61,8 +61,8 @@ def katz(x1: float, n1: float, x2: float, n2: float) -> tuple[float, float, floa
     """(ratio, low, high) of (x1/n1) / (x2/n2) for independent groups.
 
     Source: Katz, Baptista, Azen & Pike 1978, on the logarithm. It does not exist where x1 is 0: one half is added to
-    the four counts (Walter 1975) and the lower bound is 0. It has no width where both groups have all: there it is Donner &
-    Zou 2012 on Wilson's intervals, which is (l1, 1 / l2). No ratio (NaN) where x2 is 0.
+    the four counts (Walter 1975) and the lower bound is 0. It has no width where both groups have all: there it is
+    Donner & Zou 2012 on Wilson's intervals, which is (l1, 1 / l2). No ratio (NaN) where x2 is 0.
     """
     if not n1 or not n2 or not x2:
         return NAN, NAN, NAN

@@ -18,8 +18,8 @@ def loss_name(space: str) -> str:
 def row_losses(space: str, outputs: Rows, y: Rows) -> Rows:
     """(rows,) losses of `outputs` (rows × outputs, as Model.predict gives them) against `y`.
 
-    probability: log-loss in nats, probabilities clipped by 2.2e-16 as scikit-learn does; target: squared error in squared
-    units; score: 1 where the class with the largest score (binary: the sign) is wrong, else 0.
+    probability: log-loss in nats, probabilities clipped by 2.2e-16 as scikit-learn does; target: squared error in
+    squared units; score: 1 where the class with the largest score (binary: the sign) is wrong, else 0.
     """
     if space == "target":
         return np.square(outputs[:, 0] - y)

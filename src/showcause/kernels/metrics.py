@@ -300,3 +300,17 @@ def bins(values: Rows, wanted: int, minimum: int = 1) -> list[Rows]:
         else:
             groups.append(members)
     return groups
+
+
+def as_columns(scores: list[Score], classes: tuple[str, ...]) -> dict[str, list[Any]]:
+    """The scores as columns of a score table."""
+    return {
+        "metric": [score.metric for score in scores],
+        "target": [None if score.target is None else classes[score.target] for score in scores],
+        "value": [score.value for score in scores],
+        "low": [score.low for score in scores],
+        "high": [score.high for score in scores],
+        "noise": ["rows" if score.low == score.low else None for score in scores],
+        "count": [score.count for score in scores],
+        "note": [score.note for score in scores],
+    }

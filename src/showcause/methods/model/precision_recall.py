@@ -1,0 +1,32 @@
+"""model/precision_recall: see `compute`."""
+
+from __future__ import annotations
+
+from showcause.core.errors import NotApplicable
+from showcause.kernels import curves
+from showcause.methods.method import Job, Result, method
+
+
+@method("model/precision_recall", kind="curve", needs=("labels", "classification"))
+def compute(job: Job) -> Result:
+    """How sure is a positive decision (value) when this share of the positive rows is to be found (at)?
+
+    Axis "recall", value the precision at the highest threshold that reaches it; with more than two classes each class
+    against the rest, by `target`. spec.baseline is the share of positive rows: the precision of chance. At most 200
+    points, evenly along the curve. `low`, `high`: Wilson's 95 % of the precision; `support`: rows decided positive.
+    Compared with scikit-learn's precision_recall_curve.
+    """
+    y = job.data.y
+    assert y is not None
+    found, notes, baseline = [], [], {}
+    for k, target in enumerate(job.target_names):
+        positive = y == (1 if job.model.binary else k)
+        baseline[str(target)] = float(positive.mean())
+        if not positive.any():
+            notes.append(f"No row is {target}: it has no curve.")
+            continue
+        found.append((target, curves.precision_recall(job.outputs[:, k], positive)))
+    if not found:
+        raise NotApplicable(f"no row is {job.model.classes[1]}: there is no recall")
+    spec = {"points": curves.POINTS, "intervals": "Wilson", "baseline": baseline, "notes": notes}
+    return Result(curves.as_columns(found, "recall"), spec)
