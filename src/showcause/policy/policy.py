@@ -48,7 +48,7 @@ FEATURE: dict[str, tuple[type, ...]] = {
     "description": Text,
     "source": Text,
 }
-INPUTS = ("y", "train", "background", "context")
+INPUTS = ("y", "train", "background", "context")  # what [require] inputs may name
 
 
 @dataclass(frozen=True)

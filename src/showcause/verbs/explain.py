@@ -37,6 +37,11 @@ LOST = {
     "context": "no further columns for segments",
     "background": "reference rows are a sample of the training rows, or of X",
 }
+# Roles that the policy may declare and that no method heeds yet: said in the snapshot, not ignored in silence.
+UNUSED_ROLES = {
+    "weight": "every row counts the same; weights are not used",
+    "time": "rows are shuffled one by one; no blocks in time are kept together",
+}
 
 
 def explain(
@@ -76,6 +81,7 @@ def explain(
     cannot do is a status, not an exception; raises InputError where the model or data cannot be used at all.
     """
     rules = Policy.of(policy)
+    ids = _ids(rules, context) if ids is None else ids
     name = check_name(name) if name is not None else None
     where = _store(store)
     required = _required(rules)
@@ -152,6 +158,15 @@ def _required(rules: Policy) -> list[str]:
         if name not in known:
             raise PolicyError(f"the policy names a method that does not exist: {choices(name, known)}")
     return sorted(wanted)
+
+
+def _ids(rules: Policy, context: Any) -> Sequence[Any] | None:
+    """The column that the policy calls the rows' id, where the context has it."""
+    wanted = rules.data.get("id")
+    if wanted is None or context is None:
+        return None
+    beside = Frame.of(context, what="context")
+    return beside.arrow(wanted).to_pylist() if wanted in beside.names else None
 
 
 def _check_features(rules: Policy, data: Dataset) -> None:
@@ -339,4 +354,7 @@ def _inputs(job: Job, rules: Policy) -> dict[str, Status]:
         needed = name in rules.require.get("inputs", [])
         missing = Status("failed", f"the policy requires it: {LOST[name]}", "missing-input") if needed else lost
         found[f"input/{name}"] = missing if value is None else Status("ok")
+    for role, meaning in UNUSED_ROLES.items():
+        if role in rules.data:
+            found[f"input/{role}"] = Status("not-applicable", f"{meaning} ({rules.data[role]!r} is declared)")
     return found
