@@ -1,0 +1,377 @@
+"""One flat form for every tree ensemble, and its prediction.
+
+Law: ``check(forest, matrix, margin)`` passes or raises; ``forest.predict`` is what the library's model adds up.
+
+A forest sees a row only through its *codes*: an integer per feature that says on which side of every split of that
+feature the row lies. All that libraries differ in (rounding to float32, ``<`` or ``<=``, where missing values go,
+categories, unseen categories, zeros that count as missing) is settled when a row is coded, and every kernel after
+that compares integers.
+
+    code 0        missing
+    code 1 + k    numeric: k thresholds of the feature are below the value; categorical: category k
+    last code     numeric: above every threshold; categorical: any category no split names
+
+Notation: n rows, f features, K outputs, N nodes, T trees.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compiled import compiled, parallel, prange
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Codes = NDArray[Any]  # uint16, or uint32 where a feature has more than 65,000 thresholds
+
+ROWS_PER_BLOCK = 512
+ZERO = 1e-35  # LightGBM counts values this close to zero as zero
+
+
+class NotAForest(ValueError):  # noqa: N818
+    """The model has no exact flat form; the message says why."""
+
+
+class ForestMismatch(ValueError):  # noqa: N818
+    """The flat form does not predict what the library predicts: nothing may be explained with it."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One tree as a reader hands it over; node 0 is the root, node ids are local, leaves have ``left == -1``."""
+
+    feature: NDArray[Any]  # (N,)
+    threshold: NDArray[Any]  # (N,) a value <= threshold goes left, in the forest's dtype
+    left: NDArray[Any]  # (N,)
+    right: NDArray[Any]  # (N,)
+    cover: NDArray[Any]  # (N,) weight of the training rows that reached the node
+    value: NDArray[Any]  # (N,) or (N, K); read at leaves only
+    default_left: NDArray[Any] | None = None  # (N,) where missing values go; right if not given
+    categories: dict[int, NDArray[Any]] = field(default_factory=dict)  # node -> goes_left (codes,) bool
+    other_left: NDArray[Any] | None = None  # (N,) where categories beyond goes_left go; right if not given
+    output: int = 0  # the output to which the tree adds; 0 if value is (N, K)
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A sum of trees. Nodes of a tree stand together, in preorder: children come after their parent."""
+
+    feature: Ints  # (N,) -1 at leaves
+    threshold: Floats  # (N,) a value <= threshold goes left
+    left: Ints  # (N,) ids into these arrays
+    right: Ints  # (N,)
+    default_left: NDArray[np.bool_]  # (N,) where missing values go
+    categories: Ints  # (N,) the set of categories that go left, -1 for a numeric split
+    other_left: NDArray[np.bool_]  # (N,) where categories go that the set does not speak of
+    cover: Floats  # (N,) weighted
+    value: Floats  # (N, width): width is 1, or K where every leaf speaks to every output
+    roots: Ints  # (T + 1,) tree t has the nodes roots[t]:roots[t + 1]
+    tree_output: Ints  # (T,) the output to which the tree adds its first value
+    base: Floats  # (K,)
+    n_features: int
+    set_start: NDArray[np.int64]  # (sets + 1,)
+    set_left: NDArray[np.bool_]  # set s says of code c: goes left if set_left[set_start[s] + c]
+    space: Literal["log-odds", "softmax-margin", "probability", "raw"] = "raw"
+    link: Literal["identity", "logistic", "softmax", "exp"] = "identity"
+    link_scale: float = 1.0  # the link is applied to scale * margin
+    dtype: Literal["float32", "float64"] = "float64"  # values are rounded to it before they are compared
+    zero_missing: NDArray[np.bool_] | None = None  # (f,) zero counts as missing
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.base)
+
+    @property
+    def n_trees(self) -> int:
+        return len(self.tree_output)
+
+    @property
+    def is_leaf(self) -> NDArray[np.bool_]:
+        return self.feature < 0
+
+    @cached_property
+    def grid(self) -> "Grid":
+        return _grid(self)
+
+    def encode(self, X: NDArray[Any]) -> Codes:
+        """Rows (n, f) of floats, NaN where missing, categories as the library's codes → codes (n, f)."""
+        X = np.ascontiguousarray(X, dtype=np.float64)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise ValueError(f"the forest has {self.n_features} features, the matrix has shape {X.shape}")
+        grid = self.grid
+        zero_missing = self.zero_missing if self.zero_missing is not None else np.zeros(self.n_features, np.bool_)
+        codes: Codes = np.empty(X.shape, grid.code_dtype)
+        _encode(X, grid.thresholds, grid.start, grid.n_categories, self.dtype == "float32", zero_missing, codes)
+        return codes
+
+    def predict(self, X: NDArray[Any]) -> Floats:
+        """Rows (n, f) → margins or probabilities (n, K), in ``space``."""
+        return self.predict_codes(self.encode(X))
+
+    def predict_codes(self, codes: Codes) -> Floats:
+        out: Floats = np.empty((len(codes), self.n_outputs))
+        _predict(self.grid.nodes, self.value, self.roots, self.tree_output, self.base, codes, out)
+        return out
+
+    def response(self, margin: Floats) -> Floats:
+        """Margins (n, K) → probabilities or the target's unit, through ``link``."""
+        scaled = self.link_scale * margin
+        if self.link == "logistic":
+            return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scaled)))
+        if self.link == "exp":
+            return np.asarray(np.exp(scaled))
+        if self.link == "softmax":
+            weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+            return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+        return np.asarray(scaled)
+
+    def scalar(self, column: int) -> "Forest":
+        """The forest whose leaves hold only the value's given column."""
+        value = np.ascontiguousarray(self.value[:, column : column + 1])
+        return replace(self, value=value, tree_output=self.tree_output + np.int32(column))
+
+
+class Nodes(NamedTuple):
+    """Every split as a test of codes: what kernels need to walk a forest."""
+
+    feature: Ints  # (N,) -1 at leaves
+    left: Ints  # (N,)
+    right: Ints  # (N,)
+    low: Ints  # (N,) numeric: left if low <= code <= high
+    high: Ints  # (N,)
+    table: NDArray[np.int64]  # (N,) categorical: left if table_left[table + code]; -1 for a numeric split
+    table_left: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The codes of a forest: which values of a feature it can tell apart."""
+
+    thresholds: Floats  # all features' distinct thresholds, ascending within a feature
+    start: NDArray[np.int64]  # (f + 1,) feature j has thresholds[start[j]:start[j + 1]]
+    n_categories: Ints  # (f,) categories that some split names, -1 for a numeric feature
+    nodes: Nodes
+
+    @property
+    def n_codes(self) -> Ints:
+        """(f,) how many codes each feature has."""
+        numeric = np.diff(self.start) + 2
+        return np.where(self.n_categories >= 0, self.n_categories + 2, numeric).astype(np.int32)
+
+    @property
+    def code_dtype(self) -> type[np.unsignedinteger[Any]]:
+        return np.uint16 if self.n_codes.max(initial=0) < 65_000 else np.uint32
+
+
+def pack(
+    trees: Sequence[Tree],
+    *,
+    base: Any,
+    n_features: int,
+    space: Literal["log-odds", "softmax-margin", "probability", "raw"] = "raw",
+    link: Literal["identity", "logistic", "softmax", "exp"] = "identity",
+    link_scale: float = 1.0,
+    dtype: Literal["float32", "float64"] = "float64",
+    zero_missing: NDArray[np.bool_] | None = None,
+) -> Forest:
+    """Trees with local node ids → one forest, nodes in preorder, unreachable nodes dropped."""
+    parts: dict[str, list[NDArray[Any]]] = {
+        name: []
+        for name in (
+            ["feature", "threshold", "left", "right", "default_left", "categories", "other_left", "cover", "value"]
+        )
+    }
+    sets: list[NDArray[np.bool_]] = []
+    roots, offset = [0], 0
+    for tree in trees:
+        left, right = np.asarray(tree.left, np.int32), np.asarray(tree.right, np.int32)
+        order, place = _preorder(left, right)
+        inner = left[order] >= 0
+        no = np.zeros(len(left), np.bool_)
+        value = np.asarray(tree.value, np.float64).reshape(len(left), -1)
+        categories = np.full(len(left), -1, np.int32)
+        for node, goes_left in tree.categories.items():
+            categories[node] = len(sets)
+            sets.append(np.asarray(goes_left, np.bool_))
+        parts["feature"].append(np.where(inner, np.asarray(tree.feature)[order], -1).astype(np.int32))
+        parts["threshold"].append(np.where(inner, np.asarray(tree.threshold, np.float64)[order], 0.0))
+        parts["left"].append(np.where(inner, place[left[order]] + offset, -1).astype(np.int32))
+        parts["right"].append(np.where(inner, place[right[order]] + offset, -1).astype(np.int32))
+        parts["default_left"].append(np.asarray(no if tree.default_left is None else tree.default_left, bool)[order])
+        parts["other_left"].append(np.asarray(no if tree.other_left is None else tree.other_left, bool)[order])
+        parts["categories"].append(categories[order])
+        parts["cover"].append(np.asarray(tree.cover, np.float64)[order])
+        parts["value"].append(np.where(inner[:, None], 0.0, value[order]))
+        offset += len(order)
+        roots.append(offset)
+    if not trees:
+        raise NotAForest("the model has no trees")
+    return Forest(
+        **{name: np.ascontiguousarray(np.concatenate(arrays)) for name, arrays in parts.items()},
+        roots=np.array(roots, np.int32),
+        tree_output=np.array([tree.output for tree in trees], np.int32),
+        base=np.atleast_1d(np.asarray(base, np.float64)),
+        n_features=n_features,
+        set_start=np.cumsum([0, *map(len, sets)]).astype(np.int64),
+        set_left=np.concatenate(sets) if sets else np.zeros(0, np.bool_),
+        space=space,
+        link=link,
+        link_scale=link_scale,
+        dtype=dtype,
+        zero_missing=zero_missing,
+    )
+
+
+def check(forest: Forest, matrix: NDArray[Any], margin: NDArray[Any], *, tolerance: float = 2e-6) -> None:
+    """Raise ``ForestMismatch`` unless predictions on ``matrix`` equal the library's ``margin``, (n,) or (n, K).
+
+    Libraries add in float32, so the yardstick of a row and output is ``tolerance`` times the sum over trees of the
+    absolute values of the leaves that it reaches, and of the base.
+    """
+    ours = forest.predict(matrix)
+    theirs = np.asarray(margin, np.float64).reshape(ours.shape)
+    size = replace(forest, value=np.abs(forest.value), base=np.abs(forest.base)).predict(matrix)
+    excess = np.abs(ours - theirs) - tolerance * size
+    bad = ~(excess <= 1e-12)  # NaN is a mismatch too
+    if bad.any():
+        row, output = np.argwhere(bad)[0]
+        raise ForestMismatch(
+            f"the flat form predicts {ours[row, output]!r} for row {row}, output {output}, the library "
+            f"{theirs[row, output]!r}; {int(bad.any(axis=1).sum())} of {len(ours)} rows differ by more than rounding. "
+            "Explain this model as a black box, and report the difference."
+        )
+
+
+def players_of(forest: Forest, players: NDArray[Any] | None) -> Ints:
+    """(f,) the player to whom each column belongs; every column is its own player unless told otherwise."""
+    if players is None:
+        return np.arange(forest.n_features, dtype=np.int32)
+    owner = np.asarray(players)
+    if owner.shape != (forest.n_features,) or not np.issubdtype(owner.dtype, np.integer) or (owner < 0).any():
+        raise ValueError(
+            f"players must be {forest.n_features} integers from 0, one per column; got {owner.dtype} of shape "
+            f"{owner.shape}"
+        )
+    return owner.astype(np.int32)
+
+
+@compiled
+def goes_left(nodes: Nodes, node: int, code: int) -> bool:
+    if nodes.table[node] >= 0:
+        return bool(nodes.table_left[nodes.table[node] + code])
+    return bool(nodes.low[node] <= code) and bool(code <= nodes.high[node])
+
+
+@compiled
+def _preorder(left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    """order: reachable nodes, parents first, left subtree first; place: its inverse, -1 where unreachable."""
+    order, place, stack = np.empty(len(left), np.int32), np.full(len(left), -1, np.int32), [0]
+    count = 0
+    while len(stack) > 0:
+        node = stack.pop()
+        order[count], place[node] = node, count
+        count += 1
+        if left[node] >= 0:
+            stack.append(right[node])
+            stack.append(left[node])
+    return order[:count], place
+
+
+def _grid(forest: Forest) -> Grid:
+    inner = np.flatnonzero(~forest.is_leaf)
+    categorical = inner[forest.categories[inner] >= 0]
+    numeric = inner[forest.categories[inner] < 0]
+    n_categories = np.full(forest.n_features, -1, np.int32)
+    lengths = np.diff(forest.set_start)
+    np.maximum.at(n_categories, forest.feature[categorical], lengths[forest.categories[categorical]].astype(np.int32))
+    both = np.intersect1d(forest.feature[categorical], forest.feature[numeric])
+    if len(both):
+        raise NotAForest(f"column {both[0]} is split both as a number and as a category")
+
+    column, cut = forest.feature[numeric], forest.threshold[numeric]
+    order = np.lexsort((cut, column))
+    fresh = np.ones(len(order), np.bool_)  # the first of equal thresholds of a feature
+    column, cut = column[order], cut[order]
+    fresh[1:] = (column[1:] != column[:-1]) | (cut[1:] != cut[:-1])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.cumsum(fresh) - 1
+    thresholds = np.ascontiguousarray(cut[fresh])
+    start = np.searchsorted(column[fresh], np.arange(forest.n_features + 1)).astype(np.int64)
+    low, high = np.zeros(len(forest.feature), np.int32), np.zeros(len(forest.feature), np.int32)
+    low[numeric] = np.where(forest.default_left[numeric], 0, 1)
+    high[numeric] = rank - start[forest.feature[numeric]] + 1
+
+    table = np.full(len(forest.feature), -1, np.int64)
+    pieces: list[NDArray[np.uint8]] = []
+    position = 0
+    for node in categorical:
+        which = forest.categories[node]
+        row = np.full(n_categories[forest.feature[node]] + 2, forest.other_left[node], np.uint8)
+        row[0] = forest.default_left[node]
+        row[1 : 1 + lengths[which]] = forest.set_left[forest.set_start[which] : forest.set_start[which + 1]]
+        table[node] = position
+        position += len(row)
+        pieces.append(row)
+    table_left = np.concatenate(pieces) if pieces else np.zeros(1, np.uint8)
+    nodes = Nodes(forest.feature, forest.left, forest.right, low, high, table, table_left)
+    return Grid(thresholds, start, n_categories, nodes)
+
+
+@parallel
+def _encode(
+    X: Floats,
+    thresholds: Floats,
+    start: NDArray[np.int64],
+    n_categories: Ints,
+    single: bool,
+    zero_missing: NDArray[np.bool_],
+    codes: Codes,
+) -> None:
+    for row in prange(X.shape[0]):
+        for j in range(X.shape[1]):
+            x = X[row, j]
+            if single:
+                x = np.float64(np.float32(x))
+            if np.isnan(x) or (zero_missing[j] and abs(x) <= ZERO):
+                codes[row, j] = 0
+            elif n_categories[j] >= 0:
+                known = x >= 0.0 and x < n_categories[j]
+                codes[row, j] = 1 + int(x) if known else 1 + n_categories[j]
+            else:
+                first, last = start[j], start[j + 1]
+                while first < last:
+                    middle = (first + last) >> 1
+                    if thresholds[middle] < x:
+                        first = middle + 1
+                    else:
+                        last = middle
+                codes[row, j] = 1 + first - start[j]
+
+
+@parallel
+def _predict(
+    nodes: Nodes,
+    value: Floats,
+    roots: Ints,
+    tree_output: Ints,
+    base: Floats,
+    codes: Codes,
+    out: Floats,
+) -> None:
+    n, width = codes.shape[0], value.shape[1]
+    for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
+        rows = range(block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK))
+        for row in rows:
+            out[row] = base
+        for tree in range(len(roots) - 1):
+            for row in rows:
+                node = roots[tree]
+                while nodes.feature[node] >= 0:
+                    left = goes_left(nodes, node, codes[row, nodes.feature[node]])
+                    node = nodes.left[node] if left else nodes.right[node]
+                for k in range(width):
+                    out[row, tree_output[tree] + k] += value[node, k]

@@ -1,0 +1,48 @@
+"""Both Shapley games against their definition, on forests made by hand."""
+
+import numpy as np
+import pytest
+from games import interventional_game, path_dependent_game, random_forest, random_rows, shapley
+
+from showcause.kernels.trees import Tree, interventional, pack, path_dependent
+
+SHAPES = {
+    "plain": {},
+    "one tree, one leaf": {"n_trees": 1, "depth": 0},
+    "shallow, unused columns": {"n_features": 6, "n_trees": 2, "depth": 2, "categorical": (1, 5)},
+    "deep chain": {"n_trees": 2, "depth": 25, "chain": True, "n_features": 5},
+    "deep": {"n_trees": 2, "depth": 9, "n_features": 6},
+    "one tree per output": {"n_trees": 6, "n_outputs": 3},
+    "vector leaves": {"width": 3},
+}
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_games_by_enumeration(shape, seed):
+    forest = random_forest(seed, **SHAPES[shape])
+    f = forest.n_features
+    X, B = random_rows(seed + 100, 3, f), random_rows(seed + 200, 7, f)
+    weights = np.random.default_rng(seed).random(7)
+    players = [np.arange(f), np.arange(f) // 2][seed % 2]
+    phi, base = interventional(forest, X, B, players=players, weights=weights)
+    psi, mean = path_dependent(forest, X, players=players)
+    for row, x in enumerate(X):
+        game = interventional_game(forest, x, B, players, weights)
+        np.testing.assert_allclose(phi[row], shapley(game, players.max() + 1), atol=1e-12)
+        np.testing.assert_allclose(base, game(frozenset()), atol=1e-12)
+        game = path_dependent_game(forest, x, players)
+        np.testing.assert_allclose(psi[row], shapley(game, players.max() + 1), atol=1e-12)
+        np.testing.assert_allclose(mean, game(frozenset()), atol=1e-12)
+
+
+def test_zero_cover_is_no_nan():
+    tree = Tree(*(np.array(a) for a in ([0, 1, -1, -1, -1], [0.0] * 5, [1, 2, -1, -1, -1], [4, 3, -1, -1, -1])),
+                np.array([3.0, 0, 0, 0, 3]), np.array([0.0, 0, 1, 2, 5]))  # fmt: skip
+    forest = pack([tree], base=0.0, n_features=2)
+    X = np.array([[-1.0, -1], [-1, 1], [1, 1]])
+    phi, base = path_dependent(forest, X)
+    np.testing.assert_allclose(base, 5)
+    np.testing.assert_allclose(phi[:, :, 0].sum(axis=1), forest.predict(X)[:, 0] - 5, atol=1e-12)
+    expected = [shapley(path_dependent_game(forest, x, [0, 1]), 2)[:, 0] for x in X]
+    np.testing.assert_allclose(phi[:, :, 0], expected, atol=1e-12)
