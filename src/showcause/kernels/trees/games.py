@@ -29,6 +29,9 @@ from .compiled import compiled
 from .forest import Floats
 from .patterns import MOST_BITS, Keys
 
+MOST_SUMMED = 10  # players up to which sums over all 2^m sets are cheaper than going through pairs of patterns
+LANES = 8  # quadrature nodes side by side; (MOST_SUMMED + 1) // 2 are used
+
 
 class Weights(NamedTuple):
     """Constants of both games."""
@@ -40,6 +43,8 @@ class Weights(NamedTuple):
     rows: Floats  # (a, b) phi_ij in AA
     others: Floats  # (a, b) phi_ij in BB
     mixed: Floats  # (a, b) phi_ij in AB, without its sign
+    rising: Floats  # (k, a, LANES) t^a at the k + 1 nodes
+    falling: Floats  # (k, 3, b, LANES) w (1 - t)^b / t^d at the k + 1 nodes, for d = 0, 1, 2
 
 
 def weights() -> Weights:
@@ -57,7 +62,16 @@ def weights() -> Weights:
     for i in range(3):
         for j in range(3):
             shifted[i, j, i:, j:] = beta[: len(beta) - i, : len(beta) - j]
-    return Weights(t, w, shifted[1, 0], shifted[0, 1], shifted[2, 0] / 2, shifted[0, 2] / 2, shifted[1, 1] / 2)
+    orders, exponent = (MOST_SUMMED + 1) // 2, np.arange(MOST_SUMMED + 1.0)[:, None]
+    rising = np.zeros((orders, MOST_SUMMED + 1, LANES))
+    falling = np.zeros((orders, 3, MOST_SUMMED + 1, LANES))
+    for k in range(orders):
+        x, y = t[k, : k + 1], w[k, : k + 1]
+        rising[k, :, : k + 1] = x**exponent
+        for d in range(3):
+            falling[k, d, :, : k + 1] = y * (1.0 - x) ** exponent / x**d
+    halves = (shifted[2, 0] / 2, shifted[0, 2] / 2, shifted[1, 1] / 2)
+    return Weights(t, w, shifted[1, 0], shifted[0, 1], *halves, rising, falling)
 
 
 @compiled
@@ -105,39 +119,96 @@ def interventional_terms(
     background: Keys,
     share: Floats,
     n_background: int,
-    histogram: Floats,
     constants: Weights,
     pairs: bool,
+    sums: Floats,
     terms: Floats,
 ) -> None:
-    """Patterns (count,) and distinct background patterns with their shares → terms (terms, count).
-
-    Where the patterns that may fit a row are fewer than those that the background has, they are looked up in a
-    histogram (scratch) rather than searched for.
-    """
-    one, full = np.uint64(1), (np.uint64(1) << np.uint64(m)) - np.uint64(1)
+    """Patterns (count,) and distinct background patterns with their shares → terms (terms, count); sums is scratch."""
     terms[: m + (m * (m - 1) // 2 if pairs else 0), :count] = 0.0
-    tabled = (1 << min(m, 30)) <= len(histogram)
-    if tabled:
-        histogram[: 1 << m] = 0.0
-        for b in range(n_background):
-            histogram[background[b]] = share[b]
+    if m <= MOST_SUMMED:
+        _by_sums(patterns, count, m, background, share, n_background, constants, pairs, sums, terms)
+        return
+    full = (np.uint64(1) << np.uint64(m)) - np.uint64(1)
     for k in range(count):
-        z, needed = patterns[k], full & ~patterns[k]
+        needed = full & ~patterns[k]
         b = count_bits(needed)
-        if tabled and (1 << (m - b)) <= n_background:
-            rest = z  # all background patterns that meet what the row does not: needed and any part of z
-            while True:
-                weight = histogram[needed | rest]
-                if weight != 0.0:
-                    _add_pair(z, needed | rest, m, b, weight, constants, pairs, terms, k)
-                if rest == 0:
-                    break
-                rest = (rest - one) & z
-        else:
-            for other in range(n_background):
-                if background[other] & needed == needed:
-                    _add_pair(z, background[other], m, b, share[other], constants, pairs, terms, k)
+        for other in range(n_background):
+            if background[other] & needed == needed:
+                _add_pair(patterns[k], background[other], m, b, share[other], constants, pairs, terms, k)
+
+
+@compiled
+def _by_sums(
+    patterns: Keys,
+    count: int,
+    m: int,
+    background: Keys,
+    share: Floats,
+    n_background: int,
+    constants: Weights,
+    pairs: bool,
+    sums: Floats,
+    terms: Floats,
+) -> None:
+    """For all rows at once, by sums over supersets.
+
+    A background pattern counts for a row if it contains B, the players whom the row fails; its A is its complement.
+    The weights are integrals of t^a (1 - t)^b, less one in one exponent or two, so with t at the nodes of a quadrature
+    they fall apart into a factor of the background's pattern and one of the row's. Per node, the background's factors
+    are summed over supersets: the sum at B serves players in B, and the sum at B less that at B with i (background
+    patterns without i) serves player i in A.
+    """
+    order = max(0, (m + 1) // 2 - 1)
+    sums[: LANES << m] = 0.0
+    for other in range(n_background):
+        to, a = background[other] * np.uint64(LANES), m - count_bits(background[other])
+        for q in range(LANES):
+            sums[to + np.uint64(q)] = share[other] * constants.rising[order, a, q]
+    for i in range(m):  # sums[u] becomes the sum of sums[s] over all s that contain u
+        half = LANES << i
+        for start in range(0, LANES << m, 2 * half):
+            without, with_i = sums[start : start + half], sums[start + half : start + 2 * half]
+            for u in range(half):
+                without[u] += with_i[u]
+    for k in range(count):
+        _read_sums(patterns[k], m, constants.falling[order], pairs, sums, terms, k)
+
+
+@compiled
+def _dot(sums: Floats, players: np.uint64, weight: Floats) -> float:
+    start, total = players * np.uint64(LANES), 0.0
+    for q in range(LANES):
+        total += sums[start + np.uint64(q)] * weight[q]
+    return total
+
+
+@compiled
+def _read_sums(z: np.uint64, m: int, falling: Floats, pairs: bool, sums: Floats, terms: Floats, k: int) -> None:
+    """falling[d, b, q]: weight of node q times (1 - t)^b / t^d."""
+    one = np.uint64(1)
+    needed = ((one << np.uint64(m)) - one) & ~z
+    b = count_bits(needed)
+    all_a = _dot(sums, needed, falling[1, b])
+    in_b = -_dot(sums, needed, falling[0, b - 1]) if b > 0 else 0.0
+    for j in range(m):
+        bit_j = one << np.uint64(j)
+        j_in_a = (z & bit_j) != 0
+        terms[j, k] = all_a - _dot(sums, needed | bit_j, falling[1, b]) if j_in_a else in_b
+        if pairs:
+            for i in range(j):
+                bit_i = one << np.uint64(i)
+                i_in_a = (z & bit_i) != 0
+                if i_in_a and j_in_a:
+                    weight = falling[2, b]
+                    with_j = _dot(sums, needed | bit_j, weight) - _dot(sums, needed | bit_i | bit_j, weight)
+                    value = _dot(sums, needed, weight) - _dot(sums, needed | bit_i, weight) - with_j
+                elif i_in_a or j_in_a:
+                    weight = falling[1, b - 1]
+                    value = _dot(sums, needed | (bit_i if i_in_a else bit_j), weight) - _dot(sums, needed, weight)
+                else:
+                    value = _dot(sums, needed, falling[0, b - 2])
+                terms[pair_term(m, i, j), k] = 0.5 * value
 
 
 @compiled

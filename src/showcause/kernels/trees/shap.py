@@ -61,7 +61,7 @@ def _shares(n: int, weights: NDArray[Any] | None) -> Floats:
     share = np.ones(n) if weights is None else np.asarray(weights, np.float64)
     if share.shape != (n,) or not (share >= 0).all() or not 0 < share.sum() < np.inf:
         raise ValueError(f"weights must be {n} numbers from 0 with a positive sum, one per background row")
-    return share / share.sum()
+    return np.asarray(share / share.sum())
 
 
 def _weighted_mean(values: Floats, share: Floats) -> Floats:

@@ -10,17 +10,17 @@ Notation: n rows, R rows in a block, f features, G groups, H output columns: (pl
 
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import compiled, parallel, prange
 from .forest import Codes, Floats, Forest, Ints, Nodes
-from .games import Weights, interventional_terms, pair_term, path_dependent_terms, weights
+from .games import LANES, MOST_SUMMED, Weights, interventional_terms, pair_term, path_dependent_terms, weights
 from .patterns import DENSE_BITS, Groups, Keys, clear_bits, distinct, groups_of, hash_size, leaf_patterns, runs
 
 BUDGET = 256_000_000  # bytes of tables, and again of background keys, at a time
-BLOCK = 1024  # rows
-HISTOGRAM = 1 << 12
+DENSE_BLOCK, SPARSE_BLOCK = 512, 2048  # rows
 
 
 class Background(NamedTuple):
@@ -69,14 +69,16 @@ def sweep(
             start = np.concatenate([[0], np.cumsum(entries[first:last])]).astype(np.int64)
             tables = np.zeros(start[-1])
             _fill_tables(groups, first, leafs, seen, constants, pairs, start, tables)
-            rows = _block_rows(out.shape[1])
+            rows = _block_rows(len(codes), out.shape[1], bool(dense.all()))
             _look_up(nodes, groups, first, leafs, seen, constants, pairs, start, tables, codes, rows, out)
     return out
 
 
-def _block_rows(n_columns: int) -> int:
-    """Rows in a block: fewer where a row has many columns, so that a block stays within a few megabytes."""
-    return int(min(BLOCK, max(16, (1 << 20) // max(n_columns, 1))))
+def _block_rows(n: int, n_columns: int, dense: bool) -> int:
+    """Rows in a block: few enough to stay in the cache and to keep all threads busy; sparse groups profit from more."""
+    most = min(DENSE_BLOCK if dense else SPARSE_BLOCK, (1 << 20) // max(n_columns, 1))
+    threads: int = numba.get_num_threads()
+    return max(16, min(most, -(-n // threads)))
 
 
 def _columns(groups: Groups, pairs: bool) -> NDArray[np.int64]:
@@ -143,7 +145,7 @@ class Scratch(NamedTuple):
     share: Floats
     hashes: Ints
     product: Floats
-    histogram: Floats
+    sums: Floats
     terms: Floats
 
 
@@ -159,7 +161,7 @@ def _scratch(groups: Groups, background: Background, count: int, pairs: bool) ->
     return Scratch(
         np.empty(count, np.uint64), np.empty(count, np.uint64), np.empty(count, np.int32),
         np.empty(most, np.uint64), np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most),
-        np.empty(hash_size(max(count, most)), np.int32), np.empty(count), np.empty(HISTOGRAM),
+        np.empty(hash_size(max(count, most)), np.int32), np.empty(count), np.empty(LANES << MOST_SUMMED),
         np.empty((m + (m * (m - 1) // 2 if pairs else 0), count)),
     )  # fmt: skip
 
@@ -184,8 +186,8 @@ def _fill(
         else:
             n_theirs = _theirs(groups, group - first, leaf, background, scratch)
             interventional_terms(
-                scratch.found, n, m, scratch.found_theirs, scratch.share, n_theirs, scratch.histogram, constants,
-                pairs, scratch.terms,
+                scratch.found, n, m, scratch.found_theirs, scratch.share, n_theirs, constants,
+                pairs, scratch.sums, scratch.terms,
             )  # fmt: skip
         value = leafs.value[groups.leaf[leaf]]
         for j in range(m):
