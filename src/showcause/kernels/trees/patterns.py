@@ -1,0 +1,281 @@
+"""Leaves in groups, each group with one key per row that says everything about the row that matters there.
+
+What a leaf contributes to a row depends only on which players' conditions on its path the row meets: the leaf's
+*pattern*, one bit a player. Neighbouring leaves share most of their path, so a small subtree is taken as one *group*
+with one *key*: a bit for each player on the path to the subtree (all of that player's tests passed) and a bit for each
+test inside it (goes left). The pattern of every leaf in the group is read off the key.
+
+A group is *dense* if its key has at most ``DENSE_BITS`` bits, so that a table over all keys is worth making once;
+otherwise it is *sparse*, and only keys that rows have are ever looked at.
+
+Notation: G groups, C conditions (one test that clears a bit), L leaves, S slots (one player on the path of one leaf).
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compiled import compiled
+from .forest import Codes, Floats, Forest, Ints, Nodes
+
+DENSE_BITS = 8
+SPARSE_HEIGHT = 2  # a sparse group is a subtree of at most this height
+MOST_BITS = 63
+SLOTS_AT_ONCE = 3_000_000  # about 100 MB of groups
+
+Keys = NDArray[np.uint64]
+
+
+class Groups(NamedTuple):
+    tree: Ints  # (G,)
+    n_bits: Ints  # (G,)
+    condition_start: Ints  # (G + 1,)
+    node: Ints  # (C,) the test
+    left: NDArray[np.uint8]  # (C,) 1: the bit is cleared unless the row goes left; 0: unless it goes right
+    bit: NDArray[np.uint8]  # (C,)
+    leaf_start: Ints  # (G + 1,)
+    leaf: Ints  # (L,) the leaf's node
+    slot_start: Ints  # (L + 1,)
+    ratio: Floats  # (S,) share of the training weight that the player's conditions let through
+    on: Keys  # (S,) key bits that must be set for the player's conditions to be met
+    off: Keys  # (S,) key bits that must be clear
+    place: NDArray[np.uint8]  # (S,) the player's place among the group's players
+    player_start: Ints  # (G + 1,)
+    player: Ints  # the group's players
+
+
+def groups_of(forest: Forest, players: Ints) -> Iterator[Groups]:
+    """All groups, a run of trees at a time, so that memory is bounded."""
+    depth, size, inner, height = _shape(forest.left, forest.right)
+    per_tree = np.add.reduceat(np.where(forest.is_leaf, depth, 0), forest.roots[:-1])
+    for first, last in runs(per_tree, SLOTS_AT_ONCE):
+        arrays = _groups(
+            forest.feature, forest.left, forest.right, forest.cover, forest.roots[first : last + 1], players,
+            depth, size, inner, height, DENSE_BITS, SPARSE_HEIGHT,
+        )  # fmt: skip
+        found = Groups(*arrays)
+        if found.n_bits.max(initial=0) > MOST_BITS:
+            raise ValueError(
+                f"a path tests {found.n_bits.max()} distinct players; at most {MOST_BITS} fit into a key. "
+                "Group columns into fewer players, or limit the depth of the trees."
+            )
+        yield found._replace(tree=found.tree + np.int32(first))
+
+
+def runs(sizes: NDArray[Any], limit: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges whose sizes add up to at most the limit (a single item may exceed it)."""
+    first, total = 0, 0
+    for item, size in enumerate(sizes):
+        if item > first and total + size > limit:
+            yield first, item
+            first, total = item, 0
+        total += int(size)
+    yield first, len(sizes)
+
+
+@compiled
+def share(cover: Floats, parent: int, child: int, sibling: int) -> float:
+    """Training weight that goes to the child, given that it reaches the parent; halves where nothing did."""
+    if cover[parent] > 0.0:
+        return float(cover[child] / cover[parent])
+    total = cover[child] + cover[sibling]
+    return float(cover[child] / total) if total > 0.0 else 0.5
+
+
+@compiled
+def reach_of(left: Ints, right: Ints, cover: Floats, roots: Ints) -> Floats:
+    """(N,) the share of its tree's training weight that reaches each node."""
+    reach = np.zeros(len(left))
+    for tree in range(len(roots) - 1):
+        reach[roots[tree]] = 1.0
+    for node in range(len(left)):  # parents come first
+        if left[node] >= 0:
+            reach[left[node]] = reach[node] * share(cover, node, left[node], right[node])
+            reach[right[node]] = reach[node] * share(cover, node, right[node], left[node])
+    return reach
+
+
+@compiled
+def clear_bits(nodes: Nodes, groups: Groups, group: int, codes: Codes, keys: Any) -> None:
+    """The key of every row: codes (f, rows) of a block → keys (rows,) of any unsigned type wide enough."""
+    full = (np.uint64(1) << np.uint64(groups.n_bits[group])) - np.uint64(1)
+    keys[:] = keys.dtype.type(full)
+    for condition in range(groups.condition_start[group], groups.condition_start[group + 1]):
+        node = groups.node[condition]
+        column = codes[nodes.feature[node]]
+        cleared = full & ~(np.uint64(1) << np.uint64(groups.bit[condition]))
+        goes_left = groups.left[condition] == 1
+        passes = keys.dtype.type(full if goes_left else cleared)
+        fails = keys.dtype.type(cleared if goes_left else full)
+        table = nodes.table[node]
+        if table >= 0:
+            for row in range(len(keys)):
+                keys[row] &= passes if nodes.table_left[table + column[row]] else fails
+        else:
+            low, high = column.dtype.type(nodes.low[node]), column.dtype.type(nodes.high[node])
+            for row in range(len(keys)):
+                keys[row] &= passes if (column[row] >= low) & (column[row] <= high) else fails
+
+
+@compiled
+def leaf_patterns(groups: Groups, leaf: int, keys: Keys, count: int, out: Keys) -> None:
+    """Keys of a group (count,) → patterns of one of its leaves: bit s is set if slot s of the leaf is met."""
+    out[:count] = 0
+    first = groups.slot_start[leaf]
+    for slot in range(first, groups.slot_start[leaf + 1]):
+        on, both = groups.on[slot], groups.on[slot] | groups.off[slot]
+        bit = np.uint64(1) << np.uint64(slot - first)
+        for k in range(count):
+            out[k] |= bit if (keys[k] & both) == on else np.uint64(0)
+
+
+@compiled
+def distinct(keys: Keys, count: int, found: Keys, index: Ints, hashes: Ints) -> int:
+    """Distinct keys in order of first appearance → found; keys[k] == found[index[k]].
+
+    hashes is scratch of at least ``hash_size(count)``.
+    """
+    size, n = hash_size(count), 0
+    mask = np.uint64(size - 1)
+    hashes[:size] = -1
+    for k in range(count):
+        key = keys[k]
+        spot = (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32) & mask
+        while hashes[spot] >= 0 and found[hashes[spot]] != key:
+            spot = (spot + np.uint64(1)) & mask
+        if hashes[spot] < 0:
+            hashes[spot], found[n] = n, key
+            n += 1
+        index[k] = hashes[spot]
+    return n
+
+
+@compiled
+def hash_size(count: int) -> int:
+    size = 2
+    while size < 2 * count:
+        size *= 2
+    return size
+
+
+@compiled
+def _shape(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Of every node: its depth; its subtree's nodes, inner nodes and height."""
+    n = len(left)
+    depth, size = np.zeros(n, np.int32), np.ones(n, np.int32)
+    inner, height = np.zeros(n, np.int32), np.zeros(n, np.int32)
+    for node in range(n):
+        if left[node] >= 0:
+            depth[left[node]] = depth[right[node]] = depth[node] + 1
+    for node in range(n - 1, -1, -1):
+        if left[node] >= 0:
+            a, b = left[node], right[node]
+            size[node] += size[a] + size[b]
+            inner[node] = 1 + inner[a] + inner[b]
+            height[node] = 1 + max(height[a], height[b])
+    return depth, size, inner, height
+
+
+@compiled
+def _merge_path(
+    feature: Ints, left: Ints, right: Ints, cover: Floats, players: Ints, path: Ints, length: int,
+    owners: Ints, ratios: Floats, slot_of: Ints,
+) -> int:  # fmt: skip
+    """path[:length + 1] are the nodes from the root to a node: its players, their ratios, the slot of every test."""
+    slots = 0
+    for d in range(length):
+        test, child = path[d], path[d + 1]
+        owner, slot = players[feature[test]], 0
+        while slot < slots and owners[slot] != owner:
+            slot += 1
+        if slot == slots:
+            owners[slot], ratios[slot] = owner, 1.0
+            slots += 1
+        slot_of[d] = slot
+        ratios[slot] *= share(cover, test, child, right[test] if left[test] == child else left[test])
+    return slots
+
+
+@compiled
+def _groups(
+    feature: Ints, left: Ints, right: Ints, cover: Floats, roots: Ints, players: Ints,
+    depth: Ints, size: Ints, inner: Ints, height: Ints, dense_bits: int, sparse_height: int,
+) -> Any:  # fmt: skip
+    begin, end = roots[0], roots[-1]
+    n_leaves, n_slots, deepest = 0, 0, 0
+    for node in range(begin, end):
+        if left[node] < 0:
+            n_leaves += 1
+            n_slots += depth[node]
+            deepest = max(deepest, depth[node])
+    n_conditions = n_slots + end - begin
+    tree, n_bits = np.empty(n_leaves, np.int32), np.empty(n_leaves, np.int32)
+    condition_start, leaf_start = np.zeros(n_leaves + 1, np.int32), np.zeros(n_leaves + 1, np.int32)
+    player_start, slot_start = np.zeros(n_leaves + 1, np.int32), np.zeros(n_leaves + 1, np.int32)
+    tests, goes_left = np.empty(n_conditions, np.int32), np.empty(n_conditions, np.uint8)
+    bits, leaf = np.empty(n_conditions, np.uint8), np.empty(n_leaves, np.int32)
+    ratio, on, off = np.empty(n_slots), np.zeros(n_slots, np.uint64), np.zeros(n_slots, np.uint64)
+    place, player = np.empty(n_slots, np.uint8), np.empty(n_slots, np.int32)
+    path, owners = np.empty(deepest + 2, np.int32), np.empty(deepest + 1, np.int32)
+    ratios, slot_of = np.empty(deepest + 1), np.empty(deepest + 1, np.int32)
+    bit_of = np.zeros(end - begin, np.int32)  # of the tests inside a group
+    g, c, n, s, p, t = 0, 0, 0, 0, 0, 0
+    node = begin
+    while node < end:
+        while node >= roots[t + 1]:
+            t += 1
+        path[depth[node]] = node
+        above = _merge_path(
+            feature, left, right, cover, players, path, depth[node], owners, ratios, slot_of
+        )  # fmt: skip
+        if above + inner[node] > dense_bits and height[node] > sparse_height:
+            node += 1
+            continue
+        top, p0 = depth[node], p
+        for d in range(top):
+            tests[c], bits[c], goes_left[c] = path[d], slot_of[d], 1 if left[path[d]] == path[d + 1] else 0
+            c += 1
+        for slot in range(above):
+            player[p] = owners[slot]
+            p += 1
+        n_bit = above
+        for below in range(node, node + size[node]):
+            path[depth[below]] = below
+            if left[below] >= 0:
+                tests[c], bits[c], goes_left[c] = below, n_bit, 1
+                bit_of[below - begin] = n_bit
+                c += 1
+                n_bit += 1
+                continue
+            slots = _merge_path(feature, left, right, cover, players, path, depth[below], owners, ratios, slot_of)
+            for slot in range(slots):
+                ratio[s + slot] = ratios[slot]
+                on[s + slot] = np.uint64(1) << np.uint64(slot) if slot < above else np.uint64(0)
+                q = p0
+                while q < p and player[q] != owners[slot]:
+                    q += 1
+                if q == p:
+                    player[p] = owners[slot]
+                    p += 1
+                place[s + slot] = q - p0
+            for d in range(top, depth[below]):
+                bit = np.uint64(1) << np.uint64(bit_of[path[d] - begin])
+                if left[path[d]] == path[d + 1]:
+                    on[s + slot_of[d]] |= bit
+                else:
+                    off[s + slot_of[d]] |= bit
+            leaf[n] = below
+            s += slots
+            n += 1
+            slot_start[n] = s
+        tree[g], n_bits[g] = t, n_bit
+        g += 1
+        condition_start[g], leaf_start[g], player_start[g] = c, n, p
+        node += size[node]
+    return (
+        tree[:g].copy(), n_bits[:g].copy(), condition_start[: g + 1].copy(), tests[:c].copy(), goes_left[:c].copy(),
+        bits[:c].copy(), leaf_start[: g + 1].copy(), leaf, slot_start, ratio[:s].copy(), on[:s].copy(), off[:s].copy(),
+        place[:s].copy(), player_start[: g + 1].copy(), player[:p].copy(),
+    )  # fmt: skip
