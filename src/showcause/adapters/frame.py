@@ -198,6 +198,10 @@ class Frame:
             return [str(level) for level in accessor.categories] if hasattr(accessor, "categories") else None
         return None
 
+    def has_order(self, name: str) -> bool:
+        """Whether the column's categories were declared in an order (ordered pandas categories, polars Enum)."""
+        return not self.is_array and isinstance(self._nw.schema[self._nw.columns[self._position(name)]], nw.Enum)
+
     def matrix(self, names: Sequence[str] | None = None) -> Rows:
         """float64 (rows, columns): numbers as they are, categories as positions in their levels."""
         return np.column_stack([self.column(name).values for name in names or self.names])
