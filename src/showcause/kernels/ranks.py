@@ -17,8 +17,9 @@ def rank_bounds(values: Rows, pair_variance: Rows, rows: int, level: float = LEV
 
     values (p,), the largest has rank 1; pair_variance (p, p) of their differences; `rows` they are means over.
     Two-sided t tests of all p (p - 1) / 2 differences, adjusted by Holm 1979; a value's best rank is one more than the
-    number shown to be larger. Equal bounds: the rank is verified; overlapping ones: a tie. The idea is Goldwasser & Hooker,
-    UAI 2025 ("statistical significance of feature importance rankings"); bounds as in Klein, Wright & Wieczorek 2020.
+    number shown to be larger. Equal bounds: the rank is verified; overlapping ones: a tie. The idea is Goldwasser &
+    Hooker, UAI 2025 ("statistical significance of feature importance rankings"); bounds as in Klein, Wright &
+    Wieczorek 2020.
     """
     p = len(values)
     left, right = np.triu_indices(p, 1)
