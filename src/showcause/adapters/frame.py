@@ -40,6 +40,11 @@ class Column:
     def is_number(self) -> bool:
         return self.kind != "category"
 
+    def counts(self) -> dict[str, int]:
+        """level → rows; empty for numbers and times."""
+        codes = self.values[~np.isnan(self.values)].astype(np.int64) if self.levels else np.empty(0, np.int64)
+        return dict(zip(self.levels, np.bincount(codes, minlength=len(self.levels)).tolist(), strict=True))
+
     def cells(self, rows: Rows | None = None) -> tuple[Rows, list[str | None]]:
         """(`at`, `at_level`) of the given rows: numbers in the one, categories in the other, both null if missing."""
         values = self.values if rows is None else self.values[rows]
