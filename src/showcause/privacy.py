@@ -13,7 +13,8 @@ from showcause.core.kinds import COMMON_KEY, kind
 
 # Columns that repeat a single row's own values, by kind; and text that may name a level.
 ROW_VALUES = {"attribution": ("input", "input_level", "id"), "example": ("label", "actual", "id")}
-LEVELS = ("at_level", "at_level_b", "categories", "term", "level", "segment")
+LEVELS = ("at_level", "at_level_b")
+PHRASES = ("categories", "term")  # a level stands somewhere within; segments are kept clear of rare levels by Dataset
 NUMBERS = ("at", "at_b", "threshold")
 DIGITS = 3
 WITHHELD = "(withheld)"
@@ -35,8 +36,9 @@ def without_rows(artifact: Artifact, rare: Collection[str]) -> Artifact:
         if name in NUMBERS:
             rounded = [None if v is None else float(f"{v:.{DIGITS}g}") for v in values]
             table = table.set_column(position, name, pa.array(rounded, pa.float64()))
-        elif name in LEVELS:
-            masked = [WITHHELD if v is not None and any(level in v for level in rare) else v for v in values]
+        elif name in LEVELS or name in PHRASES:
+            named = rare.__contains__ if name in LEVELS else lambda text: any(level in text for level in rare)
+            masked = [WITHHELD if v is not None and named(v) else v for v in values]
             table = table.set_column(position, name, pa.array(masked, pa.string()))
     stated = {"privacy": {"rows": "omit", "dropped": dropped, "withheld_levels": len(rare), "digits": DIGITS}}
     return replace(artifact, spec={**artifact.spec, **stated}, table=_unique(table, artifact.kind))
