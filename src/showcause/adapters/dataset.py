@@ -17,6 +17,7 @@ from showcause.core.errors import DataError, choices
 SAMPLE_ROWS = 20_000  # above this many rows a stratified sample of this size is explained, and said so
 BANDS = 4  # quantile bands of a numeric segment column
 MAX_LEVELS = 20  # levels of a categorical segment column; the rest stand together as "other"
+PRIVATE_ROWS = 5  # a level of fewer rows than this could be one person's
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Dataset:
     ids: tuple[str, ...] | None = None
     features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     given: int = 0
+    private: bool = False  # no value of a single row may show: rare levels stand together, band edges are rounded
 
     def __len__(self) -> int:
         return len(self.X)
@@ -72,19 +74,30 @@ class Dataset:
         """The segments of column `by`: its levels, quantile bands of a number, and "missing"."""
         column = self.column(by)
         missing = np.isnan(column.values)
-        for level, rows in _bands(column) if column.is_number else _levels(column):
+        digits, least = (3, PRIVATE_ROWS) if self.private else (6, 1)
+        for level, rows in _bands(column, digits) if column.is_number else _levels(column, least):
             yield Segment(f"{by} = {level}", by, level, rows)
         if missing.any():
-            yield Segment(f"{by} = missing", by, "missing", np.flatnonzero(missing))
+            level = "missing" if "missing" not in column.levels else "(no value)"
+            yield Segment(f"{by} = {level}", by, level, np.flatnonzero(missing))
+
+    def rare_levels(self) -> set[str]:
+        """Levels of categorical columns that fewer than PRIVATE_ROWS rows have, here and among the training rows."""
+        counts: dict[tuple[str, str], int] = {}
+        for frame in (self.X, self.context, self.train):
+            for name in () if frame is None else frame.names:
+                for level, rows in frame.column(name).counts().items() if frame is not None else ():
+                    counts[name, level] = counts.get((name, level), 0) + rows
+        return {level for (_, level), rows in counts.items() if rows < PRIVATE_ROWS}
 
     def all_segments(self) -> list[Segment]:
         """Of every declared segment and protected column, in the order declared."""
         return [segment for by in dict.fromkeys((*self.segments, *self.protected)) for segment in self.split(by)]
 
 
-def _levels(column: Column) -> Iterator[tuple[str, Rows]]:
-    counts = np.bincount(column.values[~np.isnan(column.values)].astype(int), minlength=len(column.levels))
-    kept = sorted(np.argsort(-counts, kind="stable")[:MAX_LEVELS].tolist())
+def _levels(column: Column, least: int) -> Iterator[tuple[str, Rows]]:
+    counts = np.array(list(column.counts().values()), dtype=np.int64)
+    kept = sorted(code for code in np.argsort(-counts, kind="stable")[:MAX_LEVELS].tolist() if counts[code] >= least)
     for code in kept:
         yield column.levels[code], np.flatnonzero(column.values == code)
     rest = np.flatnonzero(~np.isnan(column.values) & ~np.isin(column.values, kept))
@@ -92,25 +105,29 @@ def _levels(column: Column) -> Iterator[tuple[str, Rows]]:
         yield f"other ({len(column.levels) - len(kept)} levels)", rest
 
 
-def _bands(column: Column) -> Iterator[tuple[str, Rows]]:
+def _bands(column: Column, digits: int) -> Iterator[tuple[str, Rows]]:
     present = column.values[np.isfinite(column.values)]
     unique = np.unique(present)
     if len(unique) <= BANDS + 1:
-        for value in unique:
-            yield _short(value), np.flatnonzero(column.values == value)
-        return
-    edges = np.unique(np.quantile(present, np.linspace(0, 1, BANDS + 1), method="inverted_cdf"))
-    for low, high in pairwise(edges):
-        last = high == edges[-1]
-        inside = (column.values >= low) & ((column.values <= high) if last else (column.values < high))
-        yield (
-            f"{_short(low)} to {_short(high)}" if last else f"{_short(low)} to under {_short(high)}",
-            np.flatnonzero(inside),
-        )
+        parts = [(_short(value, digits), column.values == value) for value in unique]
+    else:
+        edges = np.unique(np.quantile(present, np.linspace(0, 1, BANDS + 1), method="inverted_cdf"))
+        texts = [_short(edge, digits) for edge in edges]
+        inner = [
+            (low, high, f"{a} to under {b}")
+            for (low, high), (a, b) in zip(pairwise(edges), pairwise(texts), strict=True)
+        ]
+        parts = [(text, (column.values >= low) & (column.values < high)) for low, high, text in inner[:-1]]
+        parts.append((f"{texts[-2]} to {texts[-1]}", (column.values >= edges[-2]) & (column.values <= edges[-1])))
+    names = [name for name, _ in parts]
+    for number, (name, inside) in enumerate(
+        parts, 1
+    ):  # edges that look alike when rounded still are bands of their own
+        yield name if names.count(name) == 1 else f"{name} (band {number})", np.flatnonzero(inside)
 
 
-def _short(value: float) -> str:
-    return canonical.number(float(f"{value:.6g}"))
+def _short(value: float, digits: int) -> str:
+    return canonical.number(float(f"{value:.{digits}g}"))
 
 
 def dataset(
@@ -126,6 +143,7 @@ def dataset(
     features: Mapping[str, Mapping[str, Any]] | None = None,
     limit: int | None = None,
     seed: int = 0,
+    private: bool = False,
 ) -> Dataset:
     """Checked and aligned data. `limit` caps the rows by a stratified sample. Raises DataError."""
     given = len(X)
@@ -153,6 +171,7 @@ def dataset(
         None if ids is None else tuple(str(i) for i in ids),
         features or {},
         given,
+        private,
     )
     for name in (*segments, *protected):
         whole.column(name)

@@ -40,6 +40,11 @@ class Column:
     def is_number(self) -> bool:
         return self.kind != "category"
 
+    def counts(self) -> dict[str, int]:
+        """level → rows; empty for numbers and times."""
+        codes = self.values[~np.isnan(self.values)].astype(np.int64) if self.levels else np.empty(0, np.int64)
+        return dict(zip(self.levels, np.bincount(codes, minlength=len(self.levels)).tolist(), strict=True))
+
     def cells(self, rows: Rows | None = None) -> tuple[Rows, list[str | None]]:
         """(`at`, `at_level`) of the given rows: numbers in the one, categories in the other, both null if missing."""
         values = self.values if rows is None else self.values[rows]
@@ -197,6 +202,10 @@ class Frame:
             accessor = series.to_native().cat
             return [str(level) for level in accessor.categories] if hasattr(accessor, "categories") else None
         return None
+
+    def has_order(self, name: str) -> bool:
+        """Whether the column's categories were declared in an order (ordered pandas categories, polars Enum)."""
+        return not self.is_array and isinstance(self._nw.schema[self._nw.columns[self._position(name)]], nw.Enum)
 
     def matrix(self, names: Sequence[str] | None = None) -> Rows:
         """float64 (rows, columns): numbers as they are, categories as positions in their levels."""

@@ -31,3 +31,18 @@ def row_losses(space: str, outputs: Rows, y: Rows) -> Rows:
         return np.negative(np.log(np.clip(p, CLIP, 1 - CLIP)))
     decided = (outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
     return (decided != y).astype(np.float64)
+
+
+def second_name(space: str) -> str:
+    return "absolute_error" if space == "target" else "error_rate"
+
+
+def second_losses(space: str, outputs: Rows, y: Rows, threshold: float | None = None) -> Rows:
+    """(rows,) absolute errors for regression, else 1 where the decision is wrong: the largest output, for two classes
+    a probability of at least `threshold` (0.5 where None) or a positive score."""
+    if space == "target":
+        return np.asarray(np.abs(outputs[:, 0] - y))
+    if outputs.shape[1] > 1:
+        return np.asarray(outputs.argmax(axis=1) != y, dtype=np.float64)
+    yes = outputs[:, 0] > 0 if space == "score" else outputs[:, 0] >= (0.5 if threshold is None else threshold)
+    return np.asarray(yes.astype(int) != y, dtype=np.float64)

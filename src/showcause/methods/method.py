@@ -161,6 +161,24 @@ class Job:
                 break
         return names if limit is None else names[:limit]
 
+    def chosen(self, features: Sequence[str] | None, limit: int | None) -> tuple[list[str], dict[str, Any]]:
+        """The features asked for, else the top `limit`, and what the spec says where the limit bites: `{"cap": …}`.
+
+        Raises ParameterError for names that are unknown or given twice, and for a limit below one.
+        """
+        names = self.data.X.names
+        if limit is not None and limit < 1:
+            raise ParameterError(f"limit must be at least 1, got {limit}")
+        if features is None:
+            top = self.top_features(limit)
+            return top, {} if len(top) == len(names) else {"cap": {"features": len(top), "of": len(names)}}
+        for name in features:
+            if name not in names:
+                raise ParameterError(f"no such feature: {choices(name, names)}")
+        if not features or len(set(features)) < len(features):
+            raise ParameterError(f"features must name one or more columns, each once; got {list(features)}")
+        return list(features), {}
+
     @property
     def target_names(self) -> tuple[str | None, ...]:
         """One name an output, None for regression: the `target` column."""

@@ -98,6 +98,7 @@ def explain(
         features=rules.features,
         limit=SAMPLE_ROWS,
         seed=seed,
+        private=rules.omits_rows,
     )
     _check_features(rules, data)
     decision = decide(
@@ -258,7 +259,7 @@ def _one(
             return Status("ok"), Artifact.read(store.get(known), store)
         artifact = run(method, job, params)
         if rules.omits_rows:
-            artifact = without_rows(artifact)
+            artifact = without_rows(artifact, job.once("rare levels", job.data.rare_levels))
         for data in artifact.objects():
             store.put(data)
         if key:
