@@ -141,6 +141,16 @@ class Frame:
             series.append(column)
         return Frame(base.with_columns(*series).to_native() if series else base.to_native(), self.names)
 
+    def beside(self, name: str, source: str, rows: Rows) -> Frame:
+        """With one more column at the end: the cells of column `source` at the given rows."""
+        if name in self.names:
+            raise DataError(f"there is a column {name!r} already")
+        if self.is_array:
+            copied = self.native[rows, self._position(source)]
+            return Frame(np.concatenate([self.native, copied[:, None]], axis=1), (*self.names, name))
+        series = self.take(rows)._nw.get_column(self._nw.columns[self._position(source)])
+        return Frame(self._nw.with_columns(series.alias(name)).to_native(), (*self.names, name))
+
     def gather(self, picks: Rows) -> Frame:
         """Cell (i, j) is taken from row picks[i, j] of column j; `picks` is (rows, columns) of integers."""
         first = picks[:, 0]

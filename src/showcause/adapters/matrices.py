@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,14 +62,14 @@ def _codes(array: pa.Array, categories: pa.Array) -> Rows:
     return np.array(pc.cast(found, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _coded(rows: Any, categories: dict[int, pa.Array]) -> Rows:
+def _coded(rows: Any, categories: dict[int, pa.Array], codes: Callable[[pa.Array, pa.Array], Rows] = _codes) -> Rows:
     """As `numbers`, but the columns named by position hold the codes of their categories."""
     if not categories or isinstance(rows, np.ndarray) or hasattr(rows, "toarray"):
         return numbers(rows)
     frame = Frame.of(rows)
     arrays = [frame.arrow(name) for name in frame.names]
     columns = [
-        _codes(array, categories[j]) if j in categories else _floats(array, frame.names[j])
+        codes(array, categories[j]) if j in categories else _floats(array, frame.names[j])
         for j, array in enumerate(arrays)
     ]
     return np.column_stack(columns)
@@ -103,7 +104,7 @@ def _xgboost(model: Any) -> Encode:
             values = np.full(stored.shape, np.nan)
             values[stored.row, stored.col] = stored.data
         else:
-            values = _coded(rows, _declared(rows) if trained is None else trained)
+            values = _coded(rows, _declared(rows)) if trained is None else _recoded(rows, trained)
         if gap is not None and not np.isnan(gap):
             values = np.where(values == gap, np.nan, values)
         return values
@@ -116,6 +117,48 @@ def _xgboost_categories(booster: Any) -> dict[int, pa.Array] | None:
         return None
     found = booster.get_categories(export_to_arrow=True).to_arrow()
     return {j: array for j, (_, array) in enumerate(found) if array is not None} if found else None
+
+
+def _recoded(rows: Any, trained: dict[int, pa.Array]) -> Rows:
+    """Codes as XGBoost finds them: it looks up the categories of the rows among those of training, as bytes."""
+    if not hasattr(rows, "iloc"):
+        return _coded(rows, trained, _codes_by_bytes)
+    frame, declared = Frame.of(rows), _declared(rows)
+    columns = []
+    for j, name in enumerate(frame.names):
+        if j not in trained or j not in declared:
+            columns.append(_floats(frame.arrow(name), name))
+            continue
+        given = rows.iloc[:, j].cat
+        known = {key: code for code, key in enumerate(_keys(trained[j]))}
+        place = np.array([known.get(key, np.nan) for key in _sliced(given.categories)] + [np.nan])
+        columns.append(place[given.codes.to_numpy()])  # -1 is missing: the last place
+    return np.column_stack(columns)
+
+
+def _sliced(categories: Any) -> list[Any]:
+    """The categories of a pandas column as XGBoost (3.1, 3.2) hands them to its core: text is joined in UTF-8 and cut
+    by numbers of characters, so that names beyond ASCII arrive shifted, in training and prediction alike."""
+    if categories.dtype.kind in "iuf":
+        return [float(value) for value in categories]
+    texts = [str(value) for value in categories]
+    ends = np.cumsum([0, *map(len, texts)]).tolist()
+    joined = "".join(texts).encode()
+    return [joined[a:b] for a, b in pairwise(ends)]
+
+
+def _keys(stored: pa.Array) -> list[Any]:
+    if pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type):
+        binary = pa.large_binary() if pa.types.is_large_string(stored.type) else pa.binary()
+        found: list[Any] = stored.cast(binary).to_pylist()
+        return found
+    return [float(value) for value in stored.to_pylist()]
+
+
+def _codes_by_bytes(array: pa.Array, categories: pa.Array) -> Rows:
+    known = {key: float(code) for code, key in enumerate(_keys(categories))}
+    keys = (v if v is None else v.encode() if isinstance(v, str) else float(v) for v in array.to_pylist())
+    return np.array([known.get(key, np.nan) for key in keys], dtype=np.float64)
 
 
 def _lightgbm(model: Any) -> Encode:

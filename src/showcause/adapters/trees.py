@@ -107,6 +107,24 @@ class TreeView:
         whole[:, : phi.shape[1]] = phi
         return whole, base
 
+    def with_ignored(self, names: Sequence[str]) -> TreeView:
+        """The same trees over frames with one more column at the end, which no tree splits; `names`: those before."""
+        inner = self.encode
+
+        def encode(rows: Any) -> Rows:
+            frame = Frame.of(rows, names=[*names, ""] if isinstance(rows, np.ndarray) else None)
+            last = frame.column(frame.names[-1]).values
+            return np.column_stack([inner(frame.select(names).native), last])
+
+        zero = self.forest.zero_missing
+        forest = replace(
+            self.forest,
+            n_features=self.forest.n_features + 1,
+            zero_missing=None if zero is None else np.append(zero, False),
+        )
+        players = np.append(self.players, self.columns)
+        return replace(self, forest=forest, encode=encode, players=players, columns=self.columns + 1)
+
     def used(self) -> Rows:
         """(raw columns,) whether any tree splits any encoded column of the raw one."""
         splits = np.unique(self.forest.feature[~self.forest.is_leaf])
@@ -243,6 +261,8 @@ def _check_response(view: TreeView, model: Model, sample: Frame) -> None:
 def _see(native: Any, n: int, rows: Any) -> _Seen:
     """The forest inside an estimator with n input columns; `rows` are real input to check it on."""
     name = type(native).__name__
+    if not hasattr(native, "predict"):
+        raise NotAForest("a callable shows its outputs and no trees")
     if name in NOT_ADDITIVE:
         raise NotAForest(f"{name}: {NOT_ADDITIVE[name]}")
     if hasattr(native, "best_estimator_"):

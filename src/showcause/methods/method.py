@@ -121,7 +121,7 @@ class Job:
         given = self.given_background is not None
         return "given" if given else "train" if self.data.train is not None else "X"
 
-    def sample(self, limit: int | None, include: Sequence[int] = ()) -> Rows:
+    def sample(self, limit: int | None, include: Sequence[int] | Rows = ()) -> Rows:
         """At most `limit` row numbers in ascending order, those of `include` among them; all where limit is None."""
         if limit is None or len(self.data) <= limit:
             return np.arange(len(self.data))
@@ -129,6 +129,13 @@ class Job:
         rest = np.setdiff1d(np.arange(len(self.data)), fixed)
         extra = self.rng("sample").choice(rest, limit - len(fixed), replace=False)
         return np.sort(np.concatenate([fixed, extra]))
+
+    @property
+    def example_rows(self) -> Rows:
+        """Row numbers of the representative examples where they were handed over; none without them."""
+        chosen = self.uses.get("examples/representative")
+        positions = [] if chosen is None else sorted(set(chosen.table["example"].to_pylist()))
+        return self.row_of(np.asarray(positions, dtype=np.int64))
 
     def row_of(self, positions: Rows) -> Rows:
         """Row numbers in this dataset of the user's positions (the `example` column)."""

@@ -1,0 +1,69 @@
+"""Coalitions of features and what Shapley values make of them: plain arrays in, plain arrays out.
+
+Notation
+    p      features (players), K outputs
+    v(S)   worth of a coalition S: the mean output over background rows whose features in S come from the row explained
+    phi_j  sum over S without j of |S|! (p - |S| - 1)! / p! * (v(S + j) - v(S))        Shapley 1953, eq. 1
+    order  a permutation of the features; along it, feature j adds v(before and j) - v(before)
+"""
+
+from __future__ import annotations
+
+from math import factorial
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def coalitions(p: int) -> Array:
+    """(2^p, p) booleans: row s has feature j where bit j of s is set; row 0 is empty, the last one is everyone."""
+    return (np.arange(1 << p)[:, None] >> np.arange(p)) % 2 == 1
+
+
+def shapley_weights(p: int) -> Array:
+    """(p, 2^p): phi = weights @ worth, with worth in the order of `coalitions`."""
+    members = coalitions(p)
+    size = members.sum(axis=1)
+    share = np.array([factorial(s) * factorial(p - s - 1) / factorial(p) for s in range(p)] + [0.0])
+    joined = share[np.maximum(size - 1, 0)]
+    left = -share[size]
+    return np.where(members, joined[:, None], left[:, None]).T.copy()
+
+
+def distinct(codes: Array) -> tuple[Array, Array]:
+    """(q, p) non-negative integers → one place of every distinct row (d,), and for each row its number among them."""
+    key, size = np.zeros(len(codes), dtype=np.int64), 1
+    for column in codes.T:
+        width = int(column.max(initial=0)) + 1
+        if size * width >= 1 << 62:  # renumber what there is before the product overflows
+            key = np.unique(key, return_inverse=True)[1]
+            size = int(key.max(initial=0)) + 1
+        key = key * width + column
+        size *= width
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def walk(orders: Array) -> Array:
+    """(n, p) orders → (n, p - 1, p) booleans: who is in after 1, 2, … p - 1 steps. The way back is the complement."""
+    n, p = orders.shape
+    rank = np.empty_like(orders)
+    np.put_along_axis(rank, orders, np.broadcast_to(np.arange(p), (n, p)), axis=1)
+    return rank[:, None, :] < np.arange(1, p)[None, :, None]
+
+
+def contributions(orders: Array, forward: Array, backward: Array) -> Array:
+    """(n, p, K): each feature's mean addition along an order and along its reverse.
+
+    forward, backward  (n, p + 1, K) worth after 0, 1, … p steps along `orders` (n, p) and along their reverse
+    Source: Castro, Gómez & Tejada 2009; the paired (antithetic) order is that of Mitchell, Cooper, Frank & Holmes 2022.
+    """
+    n, p = orders.shape
+    out = np.zeros((n, p, forward.shape[2]))
+    index = orders[:, :, None]
+    np.put_along_axis(out, np.broadcast_to(index, out.shape), np.diff(forward, axis=1) / 2, axis=1)
+    back = np.zeros_like(out)
+    np.put_along_axis(back, np.broadcast_to(index[:, ::-1], out.shape), np.diff(backward, axis=1) / 2, axis=1)
+    return out + back

@@ -1,0 +1,124 @@
+"""quality/agreement: see `compute`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from showcause.adapters.frame import Rows
+from showcause.core.artifact import Artifact
+from showcause.core.errors import NotApplicable
+from showcause.methods.method import Job, Result, method
+
+LIMITS = {"rank_correlation": 0.5, "top_overlap": 0.5, "half_budgets": 0.9, "shap_and_pdp": 0.5}
+NOTES = {
+    "rank_correlation": "Rank correlation: SHAP says how much the model uses each column, permutation how much the "
+    "prediction needs it; Spearman's correlation of the two rankings.",
+    "top_overlap": "Top overlap: the share of columns that both rankings put among their first five.",
+    "half_budgets": "Half budgets: the contributions estimated from one half of the orders against those from the "
+    "other; their correlation over all rows and columns.",
+    "shap_and_pdp": "SHAP and partial dependence: where a column's effect is additive the two curves rise and fall "
+    "together; the median over columns of their rank correlation. A low one tells of interactions.",
+}
+LOW = {
+    "rank_correlation": "the two importances rank columns differently; look at correlated columns before quoting one",
+    "top_overlap": "the two importances name different leading columns; look at correlated columns before quoting one",
+    "half_budgets": "the contributions still move with the sample of orders; raise permutations or evaluations",
+    "shap_and_pdp": "partial dependence does not tell what the contributions tell; look at the interactions",
+}
+
+
+@method(
+    "quality/agreement",
+    kind="score",
+    after=("importance/shap", "importance/permutation", "attribution/shapley", "dependence/shap", "dependence/pdp"),
+)
+def compute(job: Job, *, top: int = 5) -> Result:
+    """Do different explanations of the same model tell the same story?
+
+    `rank_correlation` and `top_overlap`: SHAP against permutation importance. `half_budgets`: sampled Shapley values
+    from two halves of the orders. `shap_and_pdp`: binned SHAP dependence against partial dependence. Each where both
+    sides exist; `reference` is the limit, at least. A low figure is a finding about the explanation, not the model.
+    Source: Krishna et al. 2022 (the disagreement problem), rank correlation and top-k agreement.
+    """
+    found: dict[str, tuple[float, int]] = {}
+    shap, permuted = job.uses.get("importance/shap"), job.uses.get("importance/permutation")
+    if shap is not None and permuted is not None:
+        found |= _importances(_totals(job, shap), _totals(job, permuted), top)
+    sampled = job.uses.get("attribution/shapley")
+    if sampled is not None and "halves" in sampled.spec:
+        found["half_budgets"] = (float(sampled.spec["halves"]["correlation"]), sampled.table.num_rows)
+    if "dependence/shap" in job.uses and "dependence/pdp" in job.uses:
+        found |= _curves(_points(job.uses["dependence/shap"]), _points(job.uses["dependence/pdp"]))
+    if not found:
+        raise NotApplicable("needs two explanations to compare, such as importance/shap and importance/permutation")
+    rows = [_row(metric, value, count) for metric, (value, count) in found.items()]
+    low = [r for r in rows if r["note"] is not None]
+    spec = {
+        "space": None,
+        "limit": "at least",
+        "passed": not low,
+        "notes": [
+            *(NOTES[metric] for metric in found),
+            *(f"{r['metric']} is {r['value']:.2f}: {LOW[r['metric']]}." for r in low if not np.isnan(r["value"])),
+        ],
+    }
+    return Result({key: [row[key] for row in rows] for key in rows[0]}, spec)
+
+
+def _row(metric: str, value: float, count: int) -> dict[str, Any]:
+    limit = LIMITS[metric]
+    note = "one side does not vary" if np.isnan(value) else "below its limit" if value < limit else None
+    return {"metric": metric, "value": value, "count": count, "reference": limit, "note": note}
+
+
+def _totals(job: Job, artifact: Artifact) -> Rows:
+    """(features,) importance of every column, over targets, in the model's order; groups and segments left out."""
+    totals = dict.fromkeys(job.data.X.names, 0.0)
+    for row in artifact.table.to_pylist():
+        if row["feature"] in totals and row.get("group") is None and row.get("segment") in (None, "all"):
+            totals[row["feature"]] += row["value"] or 0.0
+    return np.array(list(totals.values()))
+
+
+def _importances(a: Rows, b: Rows, top: int) -> dict[str, tuple[float, int]]:
+    if len(a) < 2:
+        return {}
+    found = {"rank_correlation": (_spearman(a, b), len(a))}
+    k = min(top, len(a) // 2)
+    if k:
+        first, second = (set(np.argsort(-values, kind="stable")[:k].tolist()) for values in (a, b))
+        found["top_overlap"] = (len(first & second) / k, k)
+    return found
+
+
+def _spearman(a: Rows, b: Rows) -> float:
+    """Spearman's rank correlation, ties at their mean rank; NaN where one side does not vary."""
+    x, y = (rankdata(values) - (len(values) + 1) / 2 for values in (a, b))
+    size = np.sqrt((x * x).sum() * (y * y).sum())
+    return float((x * y).sum() / size) if size > 0 else float("nan")
+
+
+Points = dict[tuple[str, str | None], tuple[Rows, Rows]]
+
+
+def _points(artifact: Artifact) -> Points:
+    """(feature, target) → numeric points of its curve, ascending in `at`."""
+    kept: dict[tuple[str, str | None], list[tuple[float, float]]] = {}
+    for row in artifact.table.to_pylist():
+        if row.get("at") is not None and row["value"] is not None and row.get("example") is None:
+            kept.setdefault((row["feature"], row.get("target")), []).append((row["at"], row["value"]))
+    return {key: tuple(np.array(sorted(pairs)).T) for key, pairs in kept.items()}
+
+
+def _curves(shap: Points, pdp: Points) -> dict[str, tuple[float, int]]:
+    """The median over numeric columns (and targets) of the rank correlation of the curves, at SHAP's points."""
+    found = []
+    for key in shap.keys() & pdp.keys():
+        at, value = shap[key]
+        if len(at) >= 4 and len(pdp[key][0]) >= 4:
+            found.append(_spearman(value, np.interp(at, *pdp[key])))
+    known = np.array([value for value in found if not np.isnan(value)])
+    return {"shap_and_pdp": (float(np.median(known)), len(known))} if len(known) else {}

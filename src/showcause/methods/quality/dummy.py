@@ -1,0 +1,115 @@
+"""quality/dummy: see `compute`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.games import exact_values, sampled_values
+from showcause.adapters.model import Model
+from showcause.adapters.trees import tree_view
+from showcause.methods.method import Job, Result, method
+
+LIMIT = 1e-9  # relative to the largest contribution of any column
+ROWS, BACKGROUND = 8, 24
+
+NOTES = [
+    "Injected copy: the same explanation is run with one more column, a shuffled copy of the column that matters most, "
+    "which the model never sees. It must get nothing.",
+    "Unsplit columns: a column that no tree splits must get nothing.",
+]
+
+
+@method(
+    "quality/dummy",
+    kind="score",
+    uses=("attribution/tree_shap|attribution/shapley",),
+    after=("importance/shap", "importance/permutation"),
+)
+def compute(job: Job, *, rows: int = ROWS, background: int = BACKGROUND) -> Result:
+    """Does a column that the model never sees get a contribution of zero?
+
+    The attribution in use is run again on a few rows, with the model made to ignore one more column. `injected_copy` is
+    the largest absolute contribution of that column, `unsplit_columns` that of columns which no tree splits (in the
+    artifact itself); `reference` is the limit, at most, relative to the largest contribution of any column.
+    Source: the dummy axiom, Shapley 1953.
+    """
+    name, artifact = next((n, a) for n, a in job.uses.items() if n.startswith("attribution/"))
+    source = job.top_features(1)[0]
+    phi = _injected(job, artifact.spec, source, rows, background)
+    metrics = ["injected_copy"]
+    values = [float(np.abs(phi[:, -1]).max())]
+    limits = [LIMIT * max(float(np.abs(phi).max()), 1e-3)]
+    counts = [len(phi)]
+    if name == "attribution/tree_shap":
+        unused = ~tree_view(job.model, job.data.X).used()
+        table = artifact.table["value"].to_numpy().reshape(-1, len(job.data.X.names))
+        if unused.any():
+            metrics.append("unsplit_columns")
+            values.append(float(np.abs(table[:, unused]).max()))
+            limits.append(LIMIT * max(float(np.abs(table).max()), 1e-3))
+            counts.append(int(unused.sum()))
+    beyond = [value > limit for value, limit in zip(values, limits, strict=True)]
+    failed = [
+        f"{metric} is {value:.3g}, beyond its limit of {limit:.3g}: {name} credits a column that the model never sees."
+        for metric, value, limit, bad in zip(metrics, values, limits, beyond, strict=True)
+        if bad
+    ]
+    columns = {
+        "metric": metrics,
+        "value": values,
+        "count": counts,
+        "reference": limits,
+        "note": ["beyond its limit" if bad else None for bad in beyond],
+    }
+    spec = {
+        "of": name,
+        "space": artifact.spec["space"],
+        "copy_of": source,
+        "limit": "at most",
+        "passed": not any(beyond),
+        "notes": [*NOTES[: len(metrics)], *failed],
+    }
+    return Result(columns, spec)
+
+
+def _injected(job: Job, spec: Any, source: str, rows: int, background: int) -> Rows:
+    """Contributions (rows, columns + 1, outputs), the copy as the last column, by the method that `spec` tells of."""
+    X, reference = job.data.X.take(job.sample(rows)), job.background()
+    if len(reference) > background:
+        reference = reference.take(np.sort(job.rng("dummy").choice(len(reference), background, replace=False)))
+    name = _free(X.names)
+    wide, behind = (_with_copy(job, frame, source, name) for frame in (X, reference))
+    if spec["method"] == "attribution/tree_shap":
+        view = tree_view(job.model, job.data.X).with_ignored(X.names)
+        return view.values(wide, behind, spec["game"])[0]
+    model = _ignoring(job.model, X)
+    if spec["estimator"] == "exact enumeration":
+        return exact_values(model, wide, behind).phi
+    rngs = [job.rng("dummy orders", i) for i in range(len(wide))]
+    return sampled_values(model, wide, behind, rngs, len(behind)).phi
+
+
+def _free(names: tuple[str, ...]) -> str:
+    name = "shuffled copy"
+    while name in names:
+        name += " "
+    return name
+
+
+def _with_copy(job: Job, frame: Frame, source: str, name: str) -> Frame:
+    return frame.beside(name, source, job.rng("dummy copy", len(frame)).permutation(len(frame)))
+
+
+def _ignoring(model: Model, X: Frame) -> Model:
+    """The model over one more column at the end, which it never sees."""
+    names = X.names
+
+    def raw(rows: Any) -> Any:
+        given = Frame.of(rows, names=[*names, ""] if isinstance(rows, np.ndarray) else None)
+        return model.raw(given.select(names).native)
+
+    return replace(model, raw=raw, features=None)
