@@ -21,14 +21,16 @@ from showcause.core.snapshot import Snapshot
 from showcause.policy.policy import Policy
 
 POLICY = Path(__file__).with_name("demo.toml")
-NUMBERS = (
-    "loanamt price apr loanprc other liq netw atotinc cototinc hexp hrat obrat term rep lines unem"  # as they are
-).split()
+NUMBERS = [
+    *("loanamt", "price", "apr", "loanprc", "other", "liq", "netw", "atotinc", "cototinc"),
+    *("hexp", "hrat", "obrat", "term", "rep", "lines", "unem"),
+]
 YES_NO = ["self", "pubrec", "gift", "cosign", "unver", "inss"]
 UNKNOWN = {"liq": 999_999, "lines": 999_999, "term": 999_999}  # from here on the number is a code for "not known"
 
 # Codes as words. mortg agrees with the flags mortno, mortperf, mortlat1 and mortlat2 of the same file, cons with chist;
-# the finer grades of cons are those of the study that gathered the data (Munnell et al. 1996, American Economic Review).
+# the finer grades of cons are those of the study that gathered the data (Munnell et al. 1996, Mortgage Lending in
+# Boston, American Economic Review 86, 25-53).
 WORDS: dict[str, dict[int, str]] = {
     "occ": {1: "own home", 2: "not lived in by the owner", 3: "not stated"},
     "prop": {1: "condominium", 2: "single-family house", 3: "house for two to four families"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +46,8 @@ def run(options: Options) -> Snapshot:
     rules = Policy.of(options.policy)
     loaded = load_model(options.model, allow_pickle=options.allow_pickle)
     roles, times = _roles(options, rules)
+    given = {"label": roles.label, "id": roles.id, "context": list(options.context or [])}
+    rules = replace(rules, data={**rules.data, **{role: name for role, name in given.items() if name}})
     rows = split(read_table(options.data, times=times), roles, need_label=True)
     train: Any = None
     if options.train is not None:
