@@ -16,6 +16,7 @@ from showcause.core.errors import DataError, choices
 
 SAMPLE_ROWS = 20_000  # above this many rows a stratified sample of this size is explained, and said so
 BANDS = 4  # quantile bands of a numeric segment column
+MIN_CELL = 30  # a population of fewer rows is not judged: "insufficient"
 MAX_LEVELS = 20  # levels of a categorical segment column; the rest stand together as "other"
 PRIVATE_ROWS = 5  # a level of fewer rows than this could be one person's
 
@@ -28,6 +29,16 @@ class Segment:
     by: str
     level: str
     rows: Rows
+    missing: bool = False  # the rows without a value
+
+    @property
+    def insufficient(self) -> str | None:
+        """The note of a population too small to be judged, None for one that is large enough."""
+        return None if len(self.rows) >= MIN_CELL else insufficient(len(self.rows))
+
+
+def insufficient(rows: int) -> str:
+    return f"insufficient: {rows} rows"
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class Dataset:
             yield Segment(f"{by} = {level}", by, level, rows)
         if missing.any():
             level = "missing" if "missing" not in column.levels else "(no value)"
-            yield Segment(f"{by} = {level}", by, level, np.flatnonzero(missing))
+            yield Segment(f"{by} = {level}", by, level, np.flatnonzero(missing), missing=True)
 
     def rare_levels(self) -> set[str]:
         """Levels of categorical columns that fewer than PRIVATE_ROWS rows have, here and among the training rows."""

@@ -5,13 +5,14 @@ Every method that perturbs whole columns asks here, so that a faster answer (a f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import BATCH, Model
+from showcause.kernels.shuffle import circular_donors
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,30 @@ def against_unchanged(model: Model, X: Frame, changes: list[Change]) -> Iterator
             yield next(answers), before[position]
         for _ in answers:  # the filling
             pass
+
+
+def shuffled(
+    model: Model,
+    X: Frame,
+    rows: Rows,
+    sets: Sequence[Sequence[str]],
+    circle: Rows,
+    repeats: int,
+    losses: Sequence[Callable[[Rows], Rows]],
+    tick: Callable[[float], None] = lambda share: None,
+) -> Iterator[tuple[Rows, list[Rows]]]:
+    """For each repeat: (donors (n,), for each loss the (n, sets) increases where a set's columns move together).
+
+    rows (n,) of X; circle (n,) an order of them, shared by all sets; a loss maps (n, outputs) to (n,).
+    """
+    donors = [circular_donors(circle, repeat) for repeat in range(repeats)]
+    changes = [Change(rows, dict.fromkeys(names, rows[picks])) for picks in donors for names in sets]
+    answers = against_unchanged(model, X, changes)
+    for repeat, picks in enumerate(donors):
+        found = [np.empty((len(rows), len(sets))) for _ in losses]
+        for j in range(len(sets)):
+            after, before = next(answers)
+            for block, loss in zip(found, losses, strict=True):
+                block[:, j] = loss(after) - loss(before)
+            tick((repeat * len(sets) + j + 1) / len(changes))
+        yield picks, found

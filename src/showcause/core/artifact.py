@@ -30,13 +30,17 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class Artifact:
-    """`table` is of kind `kind`; `blobs` are arrays or files that the spec refers to by name."""
+    """`table` is of kind `kind`; `blobs` are arrays or files that the spec refers to by name.
+
+    `dictionary` is the snapshot's (feature → label, unit, value labels): how views speak of it, no part of its bytes.
+    """
 
     name: str
     kind: str
     spec: Mapping[str, Any]
     table: pa.Table
     blobs: Mapping[str, bytes] = field(default_factory=dict)
+    dictionary: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def encoded(self) -> tuple[bytes, str]:

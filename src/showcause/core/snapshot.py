@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -189,7 +189,7 @@ class Snapshot(Mapping[str, Artifact]):
             artifact = Artifact.read(self.document(name), self.objects)
             if artifact.name != name:
                 raise Corrupt(f"the artifact stored as {name} says it is {artifact.name}")
-            self._loaded[name] = artifact
+            self._loaded[name] = replace(artifact, dictionary=self.manifest.data.get("features", {}))
         return self._loaded[name]
 
     def document(self, name: str) -> bytes:

@@ -66,3 +66,9 @@ def grid(values: Rows, *, number: bool, points: int, levels: int) -> Grid:
         donors = np.append(donors, np.flatnonzero(missing)[0])
         support = np.append(support, missing.sum())
     return Grid(donors.astype(np.int64), support.astype(np.int64), left_out)
+
+
+def support_note(feature: str, places: Grid) -> list[str]:
+    """What a reader must know of levels that have no place: no or one sentence."""
+    levels, rows = places.left_out
+    return [f"{feature}: {levels} rare levels ({rows:,} rows) have no place on the curve."] if levels else []

@@ -12,6 +12,7 @@ import numpy as np
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 
+ROUNDING = 1e-12
 SMALL = 1e-10  # a partial dependence whose variance is below this share of the predictions' has no H²
 
 
@@ -42,7 +43,9 @@ def _without(table: Rows, row: int) -> Rows:
 
 
 def _moments(crossed: Rows, joint: Rows) -> tuple[float, float]:
-    return float(np.var(crossed)), float(np.var(joint))
+    residue = (ROUNDING**2) * float(np.mean(joint**2))  # what sums of doubles leave of exact additivity is no strength
+    strength = float(np.var(crossed))
+    return strength if strength > residue else 0.0, float(np.var(joint))
 
 
 def _both(crossed: float, joint: float, floor: float) -> tuple[float, float]:

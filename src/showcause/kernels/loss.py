@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,14 @@ def second_losses(space: str, outputs: Rows, y: Rows, threshold: float | None = 
         return np.asarray(outputs.argmax(axis=1) != y, dtype=np.float64)
     yes = outputs[:, 0] > 0 if space == "score" else outputs[:, 0] >= (0.5 if threshold is None else threshold)
     return np.asarray(yes.astype(int) != y, dtype=np.float64)
+
+
+def losses_of(space: str, y: Rows | None, rows: Rows, threshold: float | None) -> list[Callable[[Rows], Rows]]:
+    """[row_losses, second_losses] of rows `rows` of y, as functions of the outputs alone."""
+    if y is None:
+        raise ValueError("losses need labels")
+    labels = y[rows]
+    return [
+        lambda outputs: row_losses(space, outputs, labels),
+        lambda outputs: second_losses(space, outputs, labels, threshold),
+    ]

@@ -14,6 +14,39 @@ import numpy as np
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 
+LEAST_ROWS = 100  # that a budget leaves
+ERRORS = (
+    "one standard error over rows, both as the rows predicted and as the rows that values are taken from, with the "
+    "Monte Carlo noise of the shuffles in it; low and high are Student's t at 95 %"
+)
+SHUFFLE = (
+    "one random circle of the rows, shared by all features; in repeat r each row takes the value of the row r places on"
+)
+
+
+def affordable(n: int, features: int, repeats: int, predictions: int | None) -> tuple[int | None, int]:
+    """(rows or None for all, repeats) such that rows × features × repeats is about `predictions` at most.
+
+    Repeats give way first, down to 2, since more rows tell more than more shuffles; then rows, down to 100. There are
+    at most n - 1 repeats. n is at least 2.
+    """
+    times = min(repeats, n - 1)
+    if predictions is None or n * features * times <= predictions:
+        return None, times
+    times = max(min(2, times), min(times, predictions // (n * features)))
+    return max(LEAST_ROWS, predictions // (features * times)), times
+
+
+def budget_notes(rows: int, of: int, times: int, repeats: int) -> list[str]:
+    """What a reader must know of a budget that was felt."""
+    notes = []
+    if rows < of:
+        notes.append(f"Columns were shuffled within {rows:,} of {of:,} rows to bound the cost.")
+    if times < repeats:
+        why = "to bound the cost" if times < of - 1 else "since there are no more other rows"
+        notes.append(f"Each column was shuffled {times} times in place of {repeats}, {why}.")
+    return notes
+
 
 def circular_donors(order: Rows, repeat: int) -> Rows:
     """(n,) donors of repeat number `repeat` (from 0): the row standing repeat + 1 places further in the circle `order`.

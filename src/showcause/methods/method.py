@@ -174,8 +174,7 @@ class Job:
         Raises ParameterError for names that are unknown or given twice, and for a limit below one.
         """
         names = self.data.X.names
-        if limit is not None and limit < 1:
-            raise ParameterError(f"limit must be at least 1, got {limit}")
+        positive(limit=limit)
         if features is None:
             top = self.top_features(limit)
             return top, {} if len(top) == len(names) else {"cap": {"features": len(top), "of": len(names)}}
@@ -289,8 +288,16 @@ NEEDS: dict[str, Applies] = {
     "probability": lambda model, data: None if model.space == "probability" else "the model gives no probabilities",
     "segments": lambda model, data: None if data.segments or data.protected else "no segment column was declared",
     "protected": lambda model, data: None if data.protected else "no protected attribute was declared",
+    "two rows": lambda model, data: None if len(data) > 1 else "there is a single row, so nothing varies",
     "two features": lambda model, data: None if len(data.X.names) > 1 else "the model has a single feature",
 }
+
+
+def positive(**numbers: int | None) -> None:
+    """Raise ParameterError for a parameter below one; None passes."""
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise ParameterError(f"{name} must be at least 1, got {number}")
 
 
 def method(

@@ -109,6 +109,8 @@ def _checked(value: Mapping[str, Any], where: str) -> Policy:
         if name not in INPUTS:
             raise PolicyError(f"{where}: [require] inputs: {choices(name, INPUTS)}")
     plain = {section: dict(content) for section, content in value.items()}
+    if "features" in plain:  # an entry without a word, as `showcause init` writes them, says nothing
+        plain["features"] = {name: entry for name, entry in plain["features"].items() if entry}
     return Policy(**plain, digest=canonical.digest(canonical.dumps(plain)))
 
 

@@ -8,28 +8,19 @@ import numpy as np
 import pyarrow as pa
 
 from showcause.adapters.frame import Rows
-from showcause.adapters.replaced import Change, against_unchanged
-from showcause.core.errors import NotApplicable, ParameterError
+from showcause.adapters.replaced import shuffled
 from showcause.core.table import to_arrow
-from showcause.kernels.loss import loss_name, row_losses, second_losses, second_name
+from showcause.kernels.loss import loss_name, losses_of, second_name
 from showcause.kernels.ranks import LEVEL, interval, rank_bounds
-from showcause.kernels.shuffle import Tally, circular_donors, tally
-from showcause.methods.method import Job, Result, method
-
-ERROR = (
-    "one standard error over rows, both as the rows predicted and as the rows that values are taken from, with the "
-    "Monte Carlo noise of the shuffles in it; low and high are Student's t at 95 %"
-)
-SHUFFLE = (
-    "one random circle of the rows, shared by all features; in repeat r each row takes the value of the row r places on"
-)
+from showcause.kernels.shuffle import ERRORS, SHUFFLE, Tally, affordable, budget_notes, tally
+from showcause.methods.method import Job, Result, method, positive
 
 
 @method(
     "importance/permutation",
     kind="importance",
     version=2,
-    needs=("labels",),
+    needs=("labels", "two rows"),
     in_snapshot={"predictions": 500_000},
 )
 def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Result:
@@ -47,9 +38,11 @@ def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Re
     `rank_high` bound each feature's rank, for all features at once at 95 % (kernels/ranks.py): equal ones are verified.
     The blob row_loss_differences is an Arrow file (rows × features, means over repeats) in the order of row_positions.
     Source: Breiman 2001; Fisher, Rudin & Dominici 2019 (model reliance, difference form). Compared with scikit-learn.
-    Raises NotApplicable for a single row, ParameterError for repeats or predictions below one.
+    Raises NotApplicable without labels or for a single row, ParameterError for repeats or predictions below one.
     """
-    rows, times = affordable(job, len(job.data.X.names), repeats, predictions)
+    positive(repeats=repeats, predictions=predictions)
+    limit, times = affordable(len(job.data), len(job.data.X.names), repeats, predictions)
+    rows = job.sample(limit)
     names = job.data.X.names
     first, second = _tallies(job, rows, times)
     order = np.argsort(-first.value, kind="stable")
@@ -72,13 +65,12 @@ def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Re
         "space": "loss",
         "repeats": times,
         "shuffle": SHUFFLE,
-        "errors": ERROR,
+        "errors": ERRORS,
         "monte_carlo_error": dict(zip(names, first.monte_carlo_error, strict=True)) if times > 1 else None,
         "ranks": {"test": "paired t on row-level differences, two-sided, Holm", "level": LEVEL},
+        "notes": budget_notes(len(rows), len(job.data), times, repeats),
         **job.rows_spec(rows),
     }
-    if notes := _notes(job, rows, times, repeats):
-        spec["notes"] = notes
     blobs = {
         "row_loss_differences": to_arrow(pa.table({name: first.rows[:, j] for j, name in enumerate(names)})),
         "row_positions": to_arrow(pa.table({"position": job.data.positions[rows].astype(np.int64)})),
@@ -86,50 +78,16 @@ def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Re
     return Result(columns, spec, blobs)
 
 
-def affordable(job: Job, features: int, repeats: int, predictions: int | None) -> tuple[Rows, int]:
-    """(rows, repeats) within the budget: row numbers in ascending order, at least 100 of them where there are."""
-    if repeats < 1 or (predictions is not None and predictions < 1):
-        raise ParameterError(f"repeats and predictions must be at least 1, got {repeats} and {predictions}")
-    n = len(job.data)
-    if n < 2:
-        raise NotApplicable("there is a single row, so no other row to take a value from")
-    times = min(repeats, n - 1)
-    if predictions is None or n * features * times <= predictions:
-        return np.arange(n), times
-    times = max(min(2, times), min(times, predictions // (n * features)))
-    return job.sample(max(100, predictions // (features * times))), times
-
-
-def _notes(job: Job, rows: Rows, times: int, repeats: int) -> list[str]:
-    notes = []
-    if len(rows) < len(job.data):
-        notes.append(f"Columns were shuffled within {len(rows):,} of {len(job.data):,} rows to bound the cost.")
-    if times < repeats:
-        why = "to bound the cost" if times < len(job.data) - 1 else "since there are no more other rows"
-        notes.append(f"Each column was shuffled {times} times in place of {repeats}, {why}.")
-    return notes
-
-
 def _tallies(job: Job, rows: Rows, repeats: int) -> tuple[Tally, Rows]:
     """Of the main loss over `rows`, and (features,) mean increases of the second one."""
-    data, names = job.data, job.data.X.names
-    assert data.y is not None
-    y, space, threshold = data.y[rows], job.model.space, job.decision.threshold
+    sets = [(name,) for name in job.data.X.names]
+    losses = losses_of(job.model.space, job.data.y, rows, job.decision.threshold)
     circle = job.rng("permutation").permutation(len(rows))
-    donors = [circular_donors(circle, repeat) for repeat in range(repeats)]
-    changes = [Change(rows, {name: rows[picks]}) for picks in donors for name in names]
-    answers = against_unchanged(job.model, data.X, changes)
-    second = np.zeros(len(names))
+    second = np.zeros(len(sets))
 
     def differences() -> Iterator[tuple[Rows, Rows]]:
-        for repeat, picks in enumerate(donors):
-            block = np.empty((len(rows), len(names)))
-            for j in range(len(names)):
-                after, before = next(answers)
-                block[:, j] = row_losses(space, after, y) - row_losses(space, before, y)
-                more = second_losses(space, after, y, threshold) - second_losses(space, before, y, threshold)
-                second[j] += more.mean() / repeats
-                job.tick((repeat * len(names) + j + 1) / len(changes))
-            yield picks, block
+        for donors, (main, more) in shuffled(job.model, job.data.X, rows, sets, circle, repeats, losses, job.tick):
+            second[:] += more.mean(axis=0) / repeats
+            yield donors, main
 
     return tally(differences()), second

@@ -1,0 +1,69 @@
+"""The command line: `showcause explain …`, `showcause report …`. Every command is a thin door to the library.
+
+Exit codes: 0 complete; 1 incomplete, or findings; 2 usage or bad input; 3 internal error; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+
+INCOMPLETE, BAD_INPUT, INTERNAL, INTERRUPTED = 1, 2, 3, 130
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code; a traceback is shown with --debug only."""
+    sys.exit(run(sys.argv[1:] if words is None else words))
+
+
+def run(words: Sequence[str]) -> int:
+    """The exit code of one command line."""
+    import typer
+
+    from showcause.cli.app import app
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter shows its escape
+            stream.reconfigure(errors="backslashreplace")
+    given = [word for word in words if word != "--debug"]
+    debug = len(given) < len(words)
+    try:
+        code = typer.main.get_command(app).main(given, prog_name="showcause", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (typer.Abort, KeyboardInterrupt):
+        return _interrupted()
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exception(error)
+        return _failed(error)
+
+
+def _interrupted() -> int:
+    from showcause.cli.terminal import complain
+
+    complain("interrupted: nothing was published. What was finished is kept and reused by the next run")
+    return INTERRUPTED
+
+
+def _failed(error: Exception) -> int:
+    from showcause.cli.terminal import complain
+    from showcause.core.errors import Corrupt, IncompleteRun, ShowcauseError
+
+    if hasattr(error, "format_message"):  # a usage error of the command-line parser
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            complain(context.get_usage())
+        complain(f"error: {error.format_message()}")
+        return BAD_INPUT
+    if isinstance(error, ShowcauseError):
+        complain(f"error: {error}")
+        return INCOMPLETE if isinstance(error, Corrupt | IncompleteRun) else BAD_INPUT
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
+        complain(f"error: {error.filename}: {error.strerror}")
+        return BAD_INPUT
+    complain(f"internal error: {type(error).__name__}: {error}")
+    complain("This is a fault of showcause: please run it again with --debug and file an issue with what it says")
+    return INTERNAL

@@ -1,0 +1,360 @@
+"""The commands. Each reads its options, calls the verb, prints what came of it and returns an exit code."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from showcause.cli import INCOMPLETE
+from showcause.cli.terminal import complain, say, write
+
+app = typer.Typer(
+    name="showcause",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 complete; 1 incomplete, or findings; 2 usage or bad input; 3 internal error. "
+    "A REF is credit/7, credit@champion, credit@latest or credit; or the path of an exported folder or .zip.",
+)
+
+StoreOption = Annotated[Path, typer.Option("--store", envvar="SHOWCAUSE_STORE", help="The store's folder.")]
+RefArgument = Annotated[str, typer.Argument(metavar="REF", help="credit/7, credit@champion, credit; a folder or .zip")]
+STORE = Path(".showcause")
+POLICY = Path("showcause.toml")
+
+
+class Audience(StrEnum):
+    """Who a report is for."""
+
+    engineer = "engineer"
+    officer = "officer"
+
+
+class Task(StrEnum):
+    """What a bare callable does."""
+
+    classification = "classification"
+    regression = "regression"
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """No model ships until it shows cause: explanation snapshots of trained models, verified and reported.
+
+    A first look:
+
+      showcause demo
+
+    Your own model, where train.py holds it as `model`:
+
+    \b
+      showcause init --data train.csv
+      showcause explain train:model --data test.csv --train train.csv --label paid --name credit
+      showcause report credit
+    """
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the reports go.")] = Path("demo"),
+    store: StoreOption = STORE,
+    seed: Annotated[int, typer.Option(help="Of the split, the models and the explanations.")] = 0,
+) -> int:
+    """Explain and report real models on real data.
+
+    Three models of real mortgage decisions, in under three minutes.
+
+    Needs: pip install 'showcause[demo]'
+
+    Example:  showcause demo
+    """
+    from showcause.cli.demo import run
+
+    return run(out, store, seed)
+
+
+@app.command()
+def init(
+    data: Annotated[Path | None, typer.Option(help="Parquet or CSV to read columns from.")] = None,
+    out: Annotated[Path, typer.Option(help="The file to write; never overwritten.")] = POLICY,
+    store: StoreOption = STORE,
+) -> int:
+    """Write a commented showcause.toml.
+
+    Its columns, kinds and suggested roles are read from the data. Makes the store too.
+
+    Example:  showcause init --data train.parquet
+    """
+    from showcause.cli.init import write_policy
+    from showcause.store.folder import FolderStore
+
+    path = write_policy(out, data)
+    FolderStore(store)
+    say(f"wrote {path}: every line in it is optional; take away the # of what you want to say")
+    say(f"the store is {store}")
+    return 0
+
+
+@app.command()
+def explain(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="module:attribute, or .json .ubj .txt .cbm")],
+    data: Annotated[Path, typer.Option(help="Held-out rows, parquet or CSV.")],
+    label: Annotated[str | None, typer.Option(help="The column of true outcomes.")] = None,
+    train: Annotated[Path | None, typer.Option(help="Training rows, with the same columns.")] = None,
+    background: Annotated[Path | None, typer.Option(help="Reference rows; default: from the training rows.")] = None,
+    name: Annotated[str | None, typer.Option(help="Publish as NAME/1, NAME/2, …")] = None,
+    segments: Annotated[list[str] | None, typer.Option(help="Column whose levels are reported apart; repeat.")] = None,
+    protected: Annotated[list[str] | None, typer.Option(help="Protected attribute; repeat.")] = None,
+    context: Annotated[list[str] | None, typer.Option(help="Column that the model never sees; repeat.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Column of your own row ids.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="On the probability of the second class.")] = None,
+    favourable: Annotated[str | None, typer.Option(help="The class that a person hopes for.")] = None,
+    task: Annotated[Task | None, typer.Option(help="Needed for a bare callable.")] = None,
+    version: Annotated[str | None, typer.Option(help="Identity of a callable, which is opaque without.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Default: showcause.toml in this folder.")] = None,
+    no_policy: Annotated[bool, typer.Option("--no-policy", help="Do not read showcause.toml.")] = False,
+    seed: Annotated[int, typer.Option(help="Of everything drawn by chance.")] = 0,
+    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Load a pickle; the record says so.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    store: StoreOption = STORE,
+) -> int:
+    """Explain a model, publish the snapshot.
+
+    Columns of the data that are neither the label, the id nor context are the model's. Roles may stand in
+    showcause.toml ([data] label, id, weight, time, context …), which options override.
+
+    Examples:
+
+    \b
+      showcause explain train:model --data test.csv --train train.csv --label paid --name credit
+      showcause explain model.ubj --data test.parquet --label paid --context sex --protected sex --name credit
+    """
+    from showcause.cli.explain import Options, run
+
+    given = Options(
+        model, data, label, train, background, name, segments, protected, context, id, threshold, favourable,
+        None if task is None else task.value, version, _policy(policy, no_policy), seed, allow_pickle, store,
+    )  # fmt: skip
+    snapshot = run(given)
+    if as_json:
+        from showcause.cli.explain import outcome
+
+        write(outcome(snapshot))
+        return 0 if snapshot.complete else INCOMPLETE
+    from showcause.cli import show as text
+
+    say(text.summary(snapshot))
+    if missing := text.trouble(snapshot):
+        say(missing)
+    say(f"next: showcause report {snapshot.ref}" + ("" if store == STORE else f" --store {store}"))
+    return 0 if snapshot.complete else INCOMPLETE
+
+
+def _policy(given: Path | None, without: bool) -> Path | None:
+    if without and given is not None:
+        raise typer.BadParameter("give --policy or --no-policy, not both")
+    if given is not None or without:
+        return given
+    if not POLICY.is_file():
+        return None
+    complain(f"reading {POLICY} from this folder (--no-policy: don't)")
+    return POLICY
+
+
+@app.command()
+def show(
+    ref: RefArgument,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="An artifact, such as dependence/ale.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Spec and table as canonical JSON.")] = False,
+    as_table: Annotated[bool, typer.Option("--table", help="The whole table as text.")] = False,
+    as_svg: Annotated[bool, typer.Option("--svg", help="Its figure.")] = False,
+    store: StoreOption = STORE,
+) -> int:
+    """Show a snapshot or one artifact.
+
+    Examples:
+
+    \b
+      showcause show credit
+      showcause show credit/7 importance/shap --table
+      showcause show credit@champion dependence/ale --json | jq .records
+    """
+    if as_json + as_table + as_svg > 1:
+        raise typer.BadParameter("give one of --json, --table and --svg")
+    from showcause.cli import show as text
+    from showcause.store.export import artifact_json
+
+    snapshot = opened(ref, store)
+    if name is None:
+        if as_svg:
+            raise typer.BadParameter("--svg needs the name of an artifact")
+        if as_json:
+            write(snapshot.manifest.document + b"\n")
+        else:
+            say(text.summary(snapshot), "", text.statuses(snapshot))
+        return 0 if snapshot.complete else INCOMPLETE
+    artifact = snapshot[name]
+    if as_json:
+        write(artifact_json(artifact))
+    elif as_svg:
+        from showcause.views.notebook import svg
+
+        write(svg(artifact).encode())
+    else:
+        say(text.spec(artifact), "", text.table(artifact, None if as_table else text.LINES))
+    return 0
+
+
+@app.command()
+def report(
+    ref: RefArgument,
+    audience: Annotated[Audience, typer.Option(help="Who reads it.")] = Audience.engineer,
+    share: Annotated[bool, typer.Option("--share", help="Aggregates only: nothing about any single row.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Default: NAME-VERSION-AUDIENCE.html")] = None,
+    store: StoreOption = STORE,
+) -> int:
+    """Write a report as one HTML file.
+
+    It is self-contained and works offline.
+
+    Example:  showcause report credit@champion --audience officer --share --out credit.html
+    """
+    snapshot = opened(ref, store)
+    default = Path(f"{snapshot.ref.replace('/', '-').replace(' ', '-')}-{audience.value}.html")
+    say(snapshot.report(out or default, audience=audience.value, share=share))
+    return 0 if snapshot.complete else INCOMPLETE
+
+
+@app.command()
+def log(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model's name; without: every one.")] = None,
+    store: StoreOption = STORE,
+) -> int:
+    """List the versions of a model.
+
+    The newest first, with the aliases that name them.
+
+    Example:  showcause log credit
+    """
+    from showcause.cli.log import history
+    from showcause.store.folder import FolderStore
+
+    say(history(FolderStore(store, create=False), name))
+    return 0
+
+
+@app.command()
+def verify(
+    what: Annotated[
+        str | None, typer.Argument(metavar="REF", help="A version, folder or zip; without: the store.")
+    ] = None,
+    store: StoreOption = STORE,
+) -> int:
+    """Check that nothing was changed.
+
+    Reads every byte again and names each file or record that is not as it was stored.
+
+    Examples:
+
+    \b
+      showcause verify
+      showcause verify credit-7.zip
+    """
+    from showcause.cli.log import findings
+
+    found = findings(what, store)
+    for finding in found:
+        say(finding)
+    bad = sum(finding.severity != "note" for finding in found)
+    if bad:
+        say(f"{bad} finding{'s' if bad > 1 else ''}: {what or store} is not as it was stored")
+        return INCOMPLETE
+    say(f"{what or store} is whole and unchanged")
+    return 0
+
+
+@app.command()
+def methods(
+    ref: Annotated[
+        str | None, typer.Argument(metavar="REF", help="Also say what became of each in this snapshot.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with parameters and defaults.")] = False,
+    store: StoreOption = STORE,
+) -> int:
+    """List the explanation methods.
+
+    With the question that each answers, and its parameters.
+
+    Example:  showcause methods --json
+    """
+    from showcause.cli.log import listing
+
+    known = opened(ref, store).statuses if ref else None
+    text: Any = listing(known, as_json)
+    write(text) if as_json else say(text)
+    return 0
+
+
+@app.command()
+def export(
+    ref: RefArgument,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A new folder, or a file ending in .zip.")],
+    store: StoreOption = STORE,
+) -> int:
+    """Write a snapshot as a folder or zip.
+
+    Plain files that carry their own digests.
+
+    Example:  showcause export credit/7 credit-7.zip
+    """
+    snapshot = opened(ref, store)
+    say(snapshot.export(path))
+    return 0
+
+
+@app.command()
+def gc(
+    grace: Annotated[float, typer.Option(min=0, help="Seconds that a file is left alone: a run may need it.")] = 3600.0,
+    store: StoreOption = STORE,
+) -> int:
+    """Remove what no version reaches.
+
+    What no version and no alias reaches, and nothing else.
+
+    Example:  showcause gc
+    """
+    from showcause.store.folder import FolderStore
+
+    removed, kept = FolderStore(store, create=False).gc(grace=grace)
+    for path in removed:
+        say(f"removed {path}")
+    say(f"{len(removed)} removed, {len(kept)} too young to remove")
+    return 0
+
+
+def opened(ref: str, store: Path) -> Any:
+    """The snapshot that a REF names. A store's version and a path of the same spelling are told apart by `./`."""
+    import showcause
+    from showcause.core.errors import ParameterError
+    from showcause.store.export import INDEX
+
+    path = Path(ref)
+    exported = path.suffix == ".zip" or (path / INDEX).is_file()
+    pathlike = ref.startswith((".", os.sep, "~")) or path.is_absolute() or path.suffix == ".zip"
+    if pathlike:
+        return showcause.open(path.expanduser())
+    if not exported:
+        return showcause.open(ref, store=store)
+    if (store / "refs" / path.parts[0]).exists():
+        raise ParameterError(
+            f"{ref!r} is a snapshot in {store} and an exported folder here; write ./{ref} for the folder"
+        )
+    return showcause.open(path)

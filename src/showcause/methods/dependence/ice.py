@@ -1,0 +1,74 @@
+"""dependence/ice: see `compute`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from showcause.adapters.replaced import Change, replaced
+from showcause.core.columns import extend
+from showcause.kernels.grid import grid, support_note
+from showcause.methods.method import Job, Result, method, positive
+
+LEAST = 5  # rows that a limit on cells leaves
+
+
+@method(
+    "dependence/ice",
+    kind="curve",
+    after=("importance/shap", "importance/permutation"),
+    in_snapshot={"limit": 12, "rows": 60, "levels": 25, "cells": 40_000},
+)
+def compute(
+    job: Job,
+    *,
+    features: Sequence[str] | None = None,
+    limit: int | None = None,
+    points: int = 25,
+    levels: int = 50,
+    rows: int | None = None,
+    cells: int | None = None,
+) -> Result:
+    """How would the prediction of each single row change along a feature?
+
+    features, limit, points, levels   as dependence/pdp
+    rows                              None: every row; else a seeded sample of so many
+    cells                             None, or at most about this many values in all: then fewer rows, at least five
+
+    `value` is the prediction for the row `example` with the feature set to a value that some row holds: raw, not
+    centred, in the model's output space. The curves of all rows average to dependence/pdp; where they are not parallel
+    the feature interacts with others. There is no chance in a single row's curve, hence no error.
+    Source: Goldstein, Kapelner, Bleich & Pitkin 2015. Compared with scikit-learn's partial_dependence
+    (kind="individual").
+    """
+    positive(points=points, levels=levels, rows=rows, cells=cells)
+    names, spec = job.chosen(features, limit)
+    X = job.data.X
+    grids = {n: grid(X.column(n).values, number=X.column(n).is_number, points=points, levels=levels) for n in names}
+    width = sum(len(places.donors) for places in grids.values()) * len(job.target_names)
+    most = len(X) if rows is None else rows
+    picked = job.sample(most if cells is None else min(most, max(LEAST, cells // max(1, width))))
+    columns: dict[str, list[Any]] = {}
+    for done, (name, places) in enumerate(grids.items()):
+        size = len(places.donors)
+        changes = [Change(picked, {name: np.full(len(picked), donor)}) for donor in places.donors]
+        curves = np.stack(list(replaced(job.model, X, changes)), axis=1)  # (rows, places, outputs)
+        at, at_level = X.column(name).cells(places.donors)
+        for k, target in enumerate(job.target_names):
+            extend(
+                columns,
+                size * len(picked),
+                feature=name,
+                at=np.tile(at, len(picked)),
+                at_level=at_level * len(picked),
+                example=np.repeat(job.data.positions[picked], size),
+                value=curves[:, :, k].ravel(),
+                target=target,
+            )
+        job.tick((done + 1) / len(names))
+    if not job.model.targets:
+        del columns["target"]
+    notes = [note for name, places in grids.items() for note in support_note(name, places)]
+    return Result(columns, {**spec, **job.rows_spec(picked), "curves": "raw, not centred", "notes": notes})

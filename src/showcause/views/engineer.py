@@ -1,0 +1,73 @@
+"""The engineer's page: everything the snapshot holds, what is wrong first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from showcause.core.artifact import Artifact
+from showcause.views.page import EXAMPLES, INSIDE, SECTIONS, Card, Page, limits, statuses
+from showcause.views.words import number
+
+
+def content(page: Page) -> dict[str, Any]:
+    sections = [section for section in (_section(page, *entry) for entry in SECTIONS) if section["cards"]]
+    rest = _rest(page, {card.name for section in sections for card in section["cards"]})
+    if rest:
+        sections.append({"id": "further", "title": "Further evidence", "cards": rest})
+    return {
+        "sections": sections,
+        "statuses": statuses(page.snapshot),
+        "limits": limits(page.snapshot),
+        "provenance": page.provenance(),
+        "columns": sorted(page.snapshot.manifest.data.get("columns", {}).items()),
+    }
+
+
+def _section(page: Page, key: str, heading: str, first: tuple[str, ...], folders: str) -> dict[str, Any]:
+    names = [name for name in first if name in page.snapshot]
+    names += [name for name in page.snapshot if name.partition("/")[0] in folders.split() and name not in names]
+    if key == "performance":
+        names = [name for name in names if name not in INSIDE]
+    cards: list[Card] = []
+    for name in names:
+        artifact = page.artifact(name)
+        if artifact is None:
+            continue
+        cards.append(page.card(artifact))
+        if artifact.kind == "example":
+            cards += _cases(page, artifact)
+    return {"id": key, "title": heading, "cards": cards}
+
+
+def _cases(page: Page, chosen: Artifact) -> list[Card]:
+    """The waterfall of each chosen example that has one."""
+    source = next((n for n in ("attribution/tree_shap", "attribution/shapley") if n in page.snapshot), None)
+    artifact = page.artifact(source) if source else None
+    if artifact is None:
+        return []
+    stored = set(artifact.table["example"].to_pylist())
+    targets = set(artifact.table["target"].to_pylist()) if "target" in artifact.table.column_names else set()
+    cards: list[Card] = []
+    seen: set[int] = set()
+    for row in chosen.table.to_pylist():
+        if row["example"] not in stored or row["example"] in seen or len(cards) == EXAMPLES:
+            continue
+        seen.add(row["example"])
+        target = {"target": row["decision"]} if len(targets) > 1 and row.get("decision") in targets else {}
+        name = row.get("id") or f"row {number(row['example'])}"
+        heading = f"{row['role'][:1].upper()}{row['role'][1:]} · {name}"
+        card = page.one(artifact, f"case-{row['example']}", heading, example=row["example"], **target)
+        facts = [("actual", row.get("label") or row.get("actual")), ("decided", row.get("decision"))]
+        known = [f"{word} {number(v) if isinstance(v, float) else v}" for word, v in facts if v is not None]
+        card.remark = ", ".join(known)
+        cards.append(card)
+    return cards
+
+
+def _rest(page: Page, shown: set[str]) -> list[Card]:
+    found = []
+    for name in page.snapshot:
+        artifact = page.artifact(name) if name not in shown else None
+        if artifact is not None:
+            found.append(page.card(artifact))
+    return found

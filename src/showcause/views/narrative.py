@@ -1,0 +1,463 @@
+"""What an artifact says, in sentences made by rule. No language model; also the alternative text of every figure.
+
+Laws, tested:
+- every number in a sentence stands in the artifact's table or spec, or counts their rows (rounded for people);
+- a sentence is printed only where the numbers carry it: no "matters most" where the interval includes zero, no "rises"
+  where the ends' intervals overlap, nothing about explanations that failed their own check.
+
+Two voices: "engineer" names the noise behind each interval; "officer" speaks plain English in short sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from showcause.core.artifact import Artifact
+from showcause.views.figures.importance import is_group, ranked
+from showcause.views.picture import BARS, Picture, Row, bounds
+from showcause.views.words import Words, metric, number, percent, short
+
+NOISE = {
+    "rows": "Intervals say how far other rows would move the value; another training could move it further.",
+    "monte-carlo": "Intervals say how far more sampling would move the value, not other rows or another training.",
+    "refits": "Intervals say how far another training would move the value.",
+}
+
+
+@dataclass(frozen=True)
+class Share:
+    """A number to be said as a percentage."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """`numbers`: what was said and the value it stands for; `names`: the parts that users typed."""
+
+    text: str
+    numbers: tuple[tuple[str, float], ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def say(template: str, **parts: float | int | str | Share) -> Sentence:
+    """Fill the template. Its own text holds no digit but in "95 %": every other number is a part."""
+    said: dict[str, str] = {}
+    numbers: list[tuple[str, float]] = []
+    names: list[str] = []
+    for name, part in parts.items():
+        if isinstance(part, str):
+            said[name] = short(part, 60)
+            names.append(said[name])
+        elif isinstance(part, Share):
+            said[name] = percent(part.value)
+            numbers.append((said[name], part.value))
+        else:
+            said[name] = number(part)
+            numbers.append((said[name], float(part)))
+    return Sentence(template.format(**said), tuple(numbers), tuple(names))
+
+
+def sentences(
+    artifact: Artifact,
+    *,
+    audience: str = "engineer",
+    choice: Mapping[str, str] | None = None,
+) -> list[Sentence]:
+    """Sentences about what a figure of the same choice shows, the most important first."""
+    picture = Picture(artifact, Words(artifact.dictionary), choice or {})
+    plain = audience != "engineer"
+    return KINDS[artifact.kind](picture, plain) + ([] if plain else _provenance(picture))
+
+
+def _provenance(picture: Picture) -> list[Sentence]:
+    """Sample, cap, noise and notes, as the spec states them."""
+    spec, found = picture.spec, []
+    rows = spec.get("rows", {})
+    if isinstance(rows, Mapping) and rows.get("sampled_from"):
+        found.append(say("Computed on {count} of {of} rows.", count=rows["count"], of=rows["sampled_from"]))
+    cap = spec.get("cap")
+    if isinstance(cap, Mapping):
+        for name, shown in cap.items():
+            if name != "of" and isinstance(shown, int | float) and isinstance(cap.get("of"), int | float):
+                found.append(say("Capped: {shown} of {of} {name}.", shown=shown, of=cap["of"], name=name))
+    if picture.artifact.kind == "importance" and len(picture.rows) > BARS:
+        found.append(say("The chart shows {shown} of {of} rows.", shown=BARS, of=len(picture.rows)))
+    column = picture.table["noise"].to_pylist() if "noise" in picture.table.column_names else []
+    found += [Sentence(NOISE[noise]) for noise in dict.fromkeys(column) if noise in NOISE]
+    found += [Sentence(str(note), (), (str(note),)) for note in spec.get("notes", ()) if isinstance(note, str)]
+    return found
+
+
+def _measured(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["value"] is not None]
+
+
+def _surely(row: Row) -> bool:
+    """The value's interval excludes zero; without an interval the value itself decides."""
+    low, high = bounds(row)
+    if low is None or high is None:
+        return bool(row["value"])
+    return low > 0 or high < 0
+
+
+def _apart(one: Row, other: Row) -> bool:
+    """Both intervals are known and do not overlap."""
+    a, b = bounds(one), bounds(other)
+    if a[0] is None or a[1] is None or b[0] is None or b[1] is None:
+        return False
+    return a[0] > b[1] or b[0] > a[1]
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def importance(picture: Picture, plain: bool) -> list[Sentence]:
+    rows = [row for row in ranked(_measured(picture.rows)) if not is_group(row)]
+    rows.sort(key=lambda row: -abs(row["value"]))
+    sure = [row for row in rows if _surely(row)]
+    if not rows:
+        return []
+    if not sure:
+        return [say("No feature's importance can be told from zero.")]
+    first, found = sure[0], []
+    names = [picture.name(row) for row in sure]
+    if plain:
+        found.append(say("The model relies most on {names}.", names=listed([short(n, 40) for n in names[:3]])))
+    else:
+        low, high = bounds(first)
+        template = "{name} matters most: {value}" + (" (95 % from {low} to {high})." if low is not None else ".")
+        parts = {"low": low, "high": high} if low is not None and high is not None else {}
+        found.append(say(template, name=names[0], value=first["value"], **parts))
+    found += _ties(picture, sure, plain)
+    zero = len(rows) - len(sure)
+    if zero and bounds(rows[0])[0] is not None:
+        template = (
+            "It makes little or no use of {zero} of {all} features."
+            if plain
+            else ("For {zero} of {all}, the interval includes zero.")
+        )
+        found.append(say(template, zero=zero, all=len(rows)))
+    return found
+
+
+def _ties(picture: Picture, sure: Sequence[Row], plain: bool) -> list[Sentence]:
+    """Which of the first features cannot be told apart, by stored ranks or else by intervals."""
+    if len(sure) < 2:
+        return []
+    if sure[0].get("rank_low") is not None:
+        certain = [row for row in sure if row["rank_low"] == row["rank_high"]]
+        tied = [row for row in sure[:BARS] if row["rank_low"] != row["rank_high"]]
+        found = []
+        if certain and not plain:
+            found.append(say("Ranks that are certain: {n} of {all}.", n=len(certain), all=len(sure)))
+        if tied:
+            last, name = tied[0]["rank_high"], picture.name(tied[0])
+            template = "{name} may stand anywhere from place {low} to {high}."
+            found.append(say(template, name=name, low=tied[0]["rank_low"], high=last))
+        return found
+    first, second = picture.name(sure[0]), picture.name(sure[1])
+    if bounds(sure[0])[0] is None or _apart(sure[0], sure[1]):
+        return []
+    template = "{a} and {b} may matter equally." if plain else "Which of {a} and {b} comes first is not settled."
+    return [say(template, a=first, b=second)]
+
+
+def attribution(picture: Picture, plain: bool) -> list[Sentence]:
+    from showcause.views.figures.attribution import by_size, given_input
+
+    rows = _measured(picture.rows)
+    if not rows:
+        return []
+    if "example" not in picture.choice:
+        of = by_size(rows)
+        found = [say("{name} moves predictions most.", name=picture.words.label(next(iter(of))))]
+        count = len({row["example"] for row in rows})
+        return [*found, say("It rests on {rows} rows and {features} features.", rows=count, features=len(of))]
+    found = []
+    first = rows[0]
+    if first.get("base") is not None and first.get("prediction") is not None:
+        template = "The output is {prediction}; without knowing this case it would be {base}."
+        found.append(say(template, prediction=first["prediction"], base=first["base"]))
+    for row in sorted(rows, key=lambda r: (-abs(r["value"]), r["feature"]))[: 3 if plain else 4]:
+        if row["value"] and _surely(row):
+            verb = "raises" if row["value"] > 0 else "lowers"
+            template = "{name} ({input}) " + verb + " it by {by}."
+            name = picture.words.label(row["feature"])
+            found.append(say(template, name=name, input=given_input(picture, row), by=abs(row["value"])))
+    return found
+
+
+def curve(picture: Picture, plain: bool) -> list[Sentence]:
+    rows = [row for row in _measured(picture.rows) if row.get("example") is None]
+    features = list(dict.fromkeys(row["feature"] for row in rows))
+    if not rows:
+        singles = len({row["example"] for row in picture.rows if row.get("example") is not None})
+        return [say("Each faint line is one of {n} rows, the dark one their mean.", n=singles)] if singles else []
+    if picture.artifact.name in CURVES:
+        return CURVES[picture.artifact.name](picture, plain)
+    if len(features) > 1:
+        return [say("Curves of {n} features.", n=len(features))]
+    if len({(row.get("segment"), row.get("target")) for row in rows}) > 1:
+        return []
+    return _levels(picture, rows, plain) if rows[0].get("at") is None else _course(picture, rows, plain)
+
+
+def _course(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence]:
+    placed = sorted((row for row in rows if row.get("at") is not None), key=lambda row: float(row["at"]))
+    if len(placed) < 2:
+        return []
+    name, words = picture.words.label(placed[0]["feature"]), picture.words
+    feature = placed[0]["feature"]
+    if words.coded(feature, [row["at"] for row in placed]):
+        return _levels(picture, placed, plain)
+    first, last = placed[0], placed[-1]
+    low = min(placed, key=lambda row: (row["value"], row["at"]))
+    high = max(placed, key=lambda row: (row["value"], -row["at"]))
+    if low["value"] == high["value"] or (bounds(low)[0] is not None and not _apart(low, high)):
+        return [say("The output does not change with {name} beyond noise.", name=name)]
+    steady = {low["at"], high["at"]} == {first["at"], last["at"]}
+    parts: dict[str, Any] = {"name": name, "a": low["value"], "at": words.amount(feature, low["at"])}
+    parts |= {"b": high["value"], "to": words.amount(feature, high["at"])}
+    if steady and plain:
+        way = "higher" if high is last else "lower"
+        return [say("The higher {name}, the " + way + " the output: between {a} (at {at}) and {b} (at {to}).", **parts)]
+    return [say("Along {name} the output is lowest at {at} ({a}) and highest at {to} ({b}).", **parts)]
+
+
+def _levels(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence]:
+    def level(row: Row) -> str:
+        at = row["at"] if row.get("at") is not None else row.get("at_level")
+        return picture.words.level(row["feature"], at)
+
+    low, high = min(rows, key=lambda row: row["value"]), max(rows, key=lambda row: row["value"])
+    name = picture.words.label(rows[0]["feature"])
+    if low["value"] == high["value"] or (bounds(low)[0] is not None and not _apart(low, high)):
+        return [say("The output does not differ between the levels of {name} beyond noise.", name=name)]
+    template = "By {name}, the output is lowest for {low} ({a}) and highest for {high} ({b})."
+    return [say(template, name=name, low=level(low), high=level(high), a=low["value"], b=high["value"])]
+
+
+def _roc(picture: Picture, plain: bool) -> list[Sentence]:
+    return [Sentence("The further the line lies above the diagonal, the better cases are ranked.")]
+
+
+def _precision(picture: Picture, plain: bool) -> list[Sentence]:
+    return [
+        Sentence("Each point is a threshold: how many of the cases are found, and how many of those found are right.")
+    ]
+
+
+def _gain(picture: Picture, plain: bool) -> list[Sentence]:
+    return [Sentence("The line says which share of the positives is found among the rows ranked highest.")]
+
+
+def _calibration(picture: Picture, plain: bool) -> list[Sentence]:
+    """The bin that lies furthest from the diagonal, where its interval excludes the diagonal."""
+    rows = [row for row in _measured(picture.rows) if row.get("at") is not None]
+    off = [row for row in rows if _misses(row)]
+    if not rows or bounds(rows[0])[0] is None:
+        return []
+    if not off:
+        return [Sentence("Wherever it can be judged, predicted and observed rates agree within noise.")]
+    worst = max(off, key=lambda row: abs(row["value"] - row["at"]))
+    found = [say("Where the model says {said}, the observed rate is {seen}.", said=worst["at"], seen=worst["value"])]
+    if not plain:
+        found.append(say("In {off} of {all} bins the interval misses the diagonal.", off=len(off), all=len(rows)))
+    return found
+
+
+def _misses(row: Row) -> bool:
+    low, high = bounds(row)
+    return low is not None and high is not None and not low <= row["at"] <= high
+
+
+def _residuals(picture: Picture, plain: bool) -> list[Sentence]:
+    rows = [row for row in _measured(picture.rows) if row.get("at") is not None]
+    off = [row for row in rows if bounds(row)[0] is not None and _surely(row)]
+    if not off:
+        return []
+    worst = max(off, key=lambda row: abs(row["value"]))
+    return [say("Around a prediction of {at}, the mean error is {value}.", at=worst["at"], value=worst["value"])]
+
+
+CURVES: dict[str, Callable[[Picture, bool], list[Sentence]]] = {
+    "model/roc": _roc,
+    "model/precision_recall": _precision,
+    "model/gain": _gain,
+    "model/calibration": _calibration,
+    "segments/calibration": _calibration,
+    "model/residuals": _residuals,
+}
+
+
+def surface(picture: Picture, plain: bool) -> list[Sentence]:
+    rows = _measured(picture.rows)
+    if not rows:
+        return []
+    low, high = min(rows, key=lambda row: row["value"]), max(rows, key=lambda row: row["value"])
+    a, b = picture.words.label(high["feature"]), picture.words.label(high["feature_b"])
+    template = "Over {a} and {b}, the output runs from {low} to {high}."
+    return [say(template, a=a, b=b, low=low["value"], high=high["value"])]
+
+
+HEADLINES = ("roc_auc", "accuracy", "log_loss", "r2", "rmse", "mae")
+
+
+def score(picture: Picture, plain: bool) -> list[Sentence]:
+    if picture.artifact.name == "model/performance":
+        return _performance(picture, plain)
+    if picture.artifact.name.startswith("segments/"):
+        return _segments(picture, plain)
+    return [] if plain else _checks(picture)
+
+
+def _rows_but_metric(picture: Picture) -> list[Row]:
+    choice = {name: value for name, value in picture.choice.items() if name != "metric"}
+    return Picture(picture.artifact, picture.words, choice).rows
+
+
+def _performance(picture: Picture, plain: bool) -> list[Sentence]:
+    rows = [row for row in _measured(_rows_but_metric(picture)) if row.get("target") is None]
+    by = {(row.get("segment") or "all", row["metric"]): row for row in rows}
+    found = []
+    for name in HEADLINES:
+        row = by.get(("all", name))
+        if row is None:
+            continue
+        if plain:
+            found += _plainly(name, row)
+        else:
+            found.append(_headline(name, row))
+        train = by.get(("train", name))
+        if train is not None and _apart(row, train):
+            template = "On the rows it was trained on it is {train}, on these {value}."
+            found.append(say(template, train=train["value"], value=row["value"]))
+    return found
+
+
+def _headline(name: str, row: Row) -> Sentence:
+    low, high = bounds(row)
+    template, parts = "{metric}: {value}", {"value": row["value"]}
+    if low is not None and high is not None:
+        template, parts = template + " (95 % from {low} to {high})", {**parts, "low": low, "high": high}
+    if row.get("reference") is not None:
+        template, parts = template + ", a trivial baseline {base}", {**parts, "base": row["reference"]}
+    said = say(template.replace("{metric}", "\x00") + ".", **parts)
+    label = metric(name)
+    label = label[:1].upper() + label[1:]
+    return Sentence(said.text.replace("\x00", label), said.numbers, (label,))
+
+
+def _plainly(name: str, row: Row) -> list[Sentence]:
+    value, base = row["value"], row.get("reference")
+    if name == "accuracy":
+        found = [say("It decides {value} of cases correctly.", value=Share(value))]
+        if base is not None:
+            found.append(say("Always giving the most common answer would reach {base}.", base=Share(base)))
+        return found
+    if name == "roc_auc":
+        return [say("Given one case of each outcome, it ranks them correctly {value} of the time.", value=Share(value))]
+    if name == "r2":
+        return (
+            [say("It explains {value} of the differences between cases.", value=Share(value))]
+            if value > 0
+            else [Sentence("It predicts no better than always giving the average.")]
+        )
+    if name == "mae":
+        return [say("On average its prediction is off by {value}.", value=value)]
+    return []
+
+
+def _segments(picture: Picture, plain: bool) -> list[Sentence]:
+    rows = picture.rows
+    wanted = list(dict.fromkeys(row["metric"] for row in rows))
+    found: list[Sentence] = []
+    if len(wanted) == 1:
+        measured = [row for row in _measured(rows) if row.get("segment") not in (None, "all", row.get("by"))]
+        label = metric(wanted[0])
+        if len(measured) > 1:
+            low, high = min(measured, key=lambda r: r["value"]), max(measured, key=lambda r: r["value"])
+            parts = {
+                "low": _segment(picture, low),
+                "high": _segment(picture, high),
+                "a": low["value"],
+                "b": high["value"],
+            }
+            said = say("is lowest for {low} ({a}) and highest for {high} ({b}).", **parts)
+            start = label[:1].upper() + label[1:]
+            found.append(Sentence(f"{start} {said.text}", said.numbers, (start, *said.names)))
+            if bounds(low)[0] is not None and not _apart(low, high):
+                found.append(Sentence("Their intervals overlap: the difference may be chance."))
+        for row in _measured(rows):
+            if row.get("segment") == row.get("by") and row.get("by") is not None:
+                template = "{name}: {value}" + (", held against {limit}." if row.get("reference") is not None else ".")
+                extra = {"limit": row["reference"]} if row.get("reference") is not None else {}
+                found.append(say(template, name=picture.words.label(row["by"]), value=row["value"], **extra))
+    few = len({row.get("segment") for row in rows if row["value"] is None})
+    if few:
+        one = few == 1
+        found.append(say("{n} " + ("group has" if one else "groups have") + " too few rows to say anything.", n=few))
+    return found
+
+
+def _segment(picture: Picture, row: Row) -> str:
+    return picture.words.segment(row.get("by"), row.get("level"), row.get("segment"))
+
+
+def _checks(picture: Picture) -> list[Sentence]:
+    found = []
+    for row in _measured(picture.rows)[:3]:
+        name = metric(row["metric"])
+        template, parts = "{name}: {value}", {"value": row["value"]}
+        if row.get("reference") is not None:
+            template, parts = template + ", held to {limit}", {**parts, "limit": row["reference"]}
+        found.append(say(template + ".", name=name, **parts))
+    return found
+
+
+def example(picture: Picture, plain: bool) -> list[Sentence]:
+    rows = picture.rows
+    found = [say("{n} cases were chosen.", n=len(rows))] if rows else []
+    wrong = [row for row in rows if row["role"] == "confident wrong" and row.get("prediction") is not None]
+    if wrong:
+        worst = wrong[0]
+        found.append(say("One it was sure about and wrong: output {value}.", value=worst["prediction"]))
+    return found
+
+
+def tree(picture: Picture, plain: bool) -> list[Sentence]:
+    from showcause.views.figures.tree import question
+
+    rows = picture.rows
+    roots = [row for row in rows if row.get("parent") is None]
+    if not roots:
+        return []
+    found = [say("The tree has {n} nodes.", n=len(rows))]
+    asked = question(picture.words, roots[0])
+    if asked:
+        found.insert(0, say("The first question is: {asked}?", asked=asked))
+    fidelity = picture.spec.get("fidelity")
+    if isinstance(fidelity, int | float):
+        found.append(say("It stands in for the model with a fidelity of {value}.", value=float(fidelity)))
+    return found
+
+
+def rows(picture: Picture, plain: bool) -> list[Sentence]:
+    return [say("{n} rows are stored.", n=picture.table.num_rows)]
+
+
+KINDS: dict[str, Callable[[Picture, bool], list[Sentence]]] = {
+    "importance": importance,
+    "attribution": attribution,
+    "curve": curve,
+    "surface": surface,
+    "score": score,
+    "example": example,
+    "tree": tree,
+    "rows": rows,
+}

@@ -1,0 +1,89 @@
+"""What a notebook shows: static pictures that need no browser extension, escaped by construction."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from showcause.core.artifact import Artifact
+from showcause.core.snapshot import Snapshot
+from showcause.views import narrative, theme
+from showcause.views.figure import choose, spec
+from showcause.views.text import cell
+from showcause.views.words import STATES, short, title
+
+FIRST = (
+    "model/performance",
+    "importance/shap",
+    "importance/permutation",
+    "attribution/tree_shap",
+    "attribution/shapley",
+    "dependence/pdp",
+)
+FIGURES = 3
+ROWS = 8
+BOX = "font-family:system-ui,sans-serif;font-size:13px;line-height:1.45;color:#1b2733;background:#fff;padding:10px 12px"
+
+
+def svg(artifact: Artifact, **options: Any) -> str:
+    """The figure as a standalone SVG document; drawn without reaching for any address."""
+    import vl_convert
+
+    drawn = {**spec(artifact, **options), "config": theme.config(background=True)}
+    return str(vl_convert.vegalite_to_svg(drawn, allowed_base_urls=[]))
+
+
+def picture(artifact: Artifact, **options: Any) -> str:
+    """An <img> that holds the SVG as data: an image runs no script, whatever its text says."""
+    data = base64.b64encode(svg(artifact, **options).encode()).decode()
+    chosen = choose(artifact, options)
+    said = narrative.sentences(artifact, choice=chosen.choice)
+    alternative = " ".join(s.text for s in said) or artifact.name
+    return f'<img alt="{escape(alternative)}" style="max-width:100%" src="data:image/svg+xml;base64,{data}">'
+
+
+def artifact_html(artifact: Artifact) -> str:
+    said = narrative.sentences(artifact, choice=choose(artifact, {}).choice)
+    text = "".join(f"<div>{escape(s.text)}</div>" for s in said[:4])
+    head = f"<b>{escape(title(artifact.name))}</b> <code>{escape(artifact.name)}</code>"
+    return f'<div style="{BOX}"><div>{head}</div>{text}{picture(artifact)}{_table(artifact)}</div>'
+
+
+def _table(artifact: Artifact) -> str:
+    part = artifact.table.slice(0, ROWS)
+    head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in part.column_names)
+    lines = (
+        f"<td>{'</td><td>'.join(escape(short(cell(v), 40)) for v in row.values())}</td>" for row in part.to_pylist()
+    )
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    count = f"{part.num_rows} of {artifact.table.num_rows:,} rows"
+    return f"<details><summary>{count}</summary><table><tr>{head}</tr>{body}</table></details>"
+
+
+def snapshot_html(snapshot: Snapshot) -> str:
+    """Whether it is complete, what is not ok and why, and the first figures."""
+    state = "Complete" if snapshot.complete else "Incomplete"
+    colour = "#2e7d58" if snapshot.complete else "#b23c24"
+    model = snapshot.manifest.model
+    facts = f"{model.get('family', 'model')} · {model.get('task', '')} · {len(snapshot)} artifacts · {snapshot.id[:12]}"
+    head = f'<div><b style="color:{colour}">{state}</b> <b>{escape(snapshot.ref)}</b> {escape(facts)}</div>'
+    shown = [name for name in FIRST if name in snapshot][:FIGURES]
+    figures = "".join(f"<div><b>{escape(title(n))}</b></div>{picture(snapshot[n])}" for n in shown)
+    return f'<div style="{BOX}">{head}{_statuses(snapshot)}{figures}</div>'
+
+
+def _statuses(snapshot: Snapshot) -> str:
+    statuses = snapshot.manifest.statuses
+    counts = {state: [n for n, s in statuses.items() if s.state == state] for state in STATES}
+    line = ", ".join(f"{len(names)} {STATES[state]}" for state, names in counts.items() if names)
+    failed = "".join(f"<li>{_status(snapshot, name)}</li>" for name in counts["failed"])
+    rest: Sequence[str] = [*counts["not-applicable"], *counts["not-given"]]
+    why = "".join(f"<li>{_status(snapshot, name)}</li>" for name in rest)
+    more = f"<details><summary>what does not apply or was not given</summary><ul>{why}</ul></details>" if rest else ""
+    return f"<div>{line}</div>" + (f"<ul>{failed}</ul>" if failed else "") + more
+
+
+def _status(snapshot: Snapshot, name: str) -> str:
+    return f"<code>{escape(name)}</code> {escape(str(snapshot.manifest.statuses[name]))}"

@@ -1,0 +1,139 @@
+"""The officer's page: what the model is for, how it performs and for whom, what drives it, limits, evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from showcause.core.errors import NotFound
+from showcause.views.figures.importance import is_group, ranked
+from showcause.views.page import Card, Page
+from showcause.views.words import number
+
+EVIDENCE = {
+    "model/performance": "How often the model is right",
+    "model/roc": "How well it ranks cases",
+    "model/precision_recall": "What it finds and what it misses",
+    "model/gain": "What it finds when it looks at the top cases first",
+    "model/calibration": "Whether its stated chances come true",
+    "model/residuals": "How far its predictions are off",
+    "model/coefficients": "The model's own weights",
+    "model/tree": "The model's own questions",
+    "model/surrogate_tree": "A simple picture of the model",
+    "importance/permutation": "What the model needs most",
+    "importance/shap": "What moves its outputs most",
+    "importance/correlated_groups": "What belongs together",
+    "dependence/pdp": "How outputs change with each input",
+    "dependence/ice": "The same for single cases",
+    "dependence/ale": "The same, checked another way",
+    "dependence/shap": "What each input adds",
+    "dependence/interaction": "Which inputs work together",
+    "attribution/tree_shap": "Why each case got its output",
+    "attribution/shapley": "Why each case got its output",
+    "segments/performance": "How often it is right for each group",
+    "segments/importance": "What it needs most for each group",
+    "segments/calibration": "Whether its chances come true for each group",
+    "segments/fairness": "Whether groups are treated alike",
+    "examples/representative": "Telling cases",
+    "quality/additivity": "Check: the reasons add up",
+    "quality/dummy": "Check: an input without use gets no weight",
+    "quality/agreement": "Check: two ways of asking agree",
+    "input/y": "True outcomes to compare with",
+    "input/train": "The rows it was trained on",
+    "input/context": "Facts about people that the model does not see",
+    "input/background": "Reference cases",
+}
+WORDS = {"ok": "present", "not-applicable": "does not apply", "failed": "missing", "not-given": "not given"}
+METRICS = ("accuracy", "r2", "mae", "selection_rate")
+CURVES = 3
+
+
+def content(page: Page) -> dict[str, Any]:
+    manifest = page.snapshot.manifest
+    card = manifest.model.get("card", {})
+    return {
+        "purpose": [(label, str(card[name])) for name, label in PURPOSE.items() if card.get(name)],
+        "unsaid": [label for name, label in PURPOSE.items() if not card.get(name)],
+        "performance": _cards(page, ("model/performance", "model/calibration", "model/residuals")),
+        "groups": _cards(page, ("segments/performance", "segments/fairness")),
+        "drivers": _drivers(page),
+        "limits": _limits(page),
+        "evidence": _evidence(page),
+        "facts": _facts(page),
+    }
+
+
+PURPOSE = {"purpose": "Purpose", "owner": "Owner", "limits": "Limits"}
+
+
+def _cards(page: Page, names: tuple[str, ...]) -> list[Card]:
+    found = []
+    for name in names:
+        artifact = page.artifact(name)
+        if artifact is not None and artifact.table.num_rows:
+            found.append(page.card(artifact, heading=EVIDENCE[name], only={"metric": [*METRICS, "between 0 and 1"]}))
+    return found
+
+
+def _drivers(page: Page) -> list[Card]:
+    """The most important inputs, and how the output changes along the first of them."""
+    name = next((n for n in ("importance/permutation", "importance/shap") if n in page.snapshot), None)
+    artifact = page.artifact(name) if name else None
+    if artifact is None:
+        return []
+    cards = [page.card(artifact, heading=EVIDENCE[artifact.name])]
+    rows = [
+        row for row in ranked([r for r in artifact.table.to_pylist() if r["value"] is not None]) if not is_group(row)
+    ]
+    order = list(dict.fromkeys(row["feature"] for row in rows))
+    source = next((n for n in ("dependence/ale", "dependence/pdp") if n in page.snapshot), None)
+    curves = page.artifact(source) if source else None
+    if curves is None:
+        return cards
+    drawn = set(curves.table["feature"].to_pylist())
+    for feature in [f for f in order if f in drawn][:CURVES]:
+        cards.append(page.one(curves, f"along-{len(cards)}", page.words.label(feature), feature=feature))
+    return cards
+
+
+def _limits(page: Page) -> list[str]:
+    """What a reader must not take from this page."""
+    manifest = page.snapshot.manifest
+    rows = manifest.data.get("rows", {})
+    found = [
+        "This page describes one trained model. Training it again could change what it says.",
+        "What drives the model is not what causes the outcome.",
+    ]
+    if "sampled" in rows:
+        found.append(f"It rests on {number(rows['explained'])} of {number(rows['given'])} cases, chosen at random.")
+    lost = {
+        "input/y": "No true outcomes were given. So nobody can say how often it is right.",
+        "input/train": "The training data were not given. So nobody can say whether it learned by heart.",
+    }
+    found += [
+        text for name, text in lost.items() if name in manifest.statuses and manifest.statuses[name].state != "ok"
+    ]
+    if not manifest.data.get("protected"):
+        found.append("No protected group was named. So fair treatment was not checked.")
+    return found
+
+
+def _evidence(page: Page) -> list[dict[str, str]]:
+    order = ("failed", "not-given", "not-applicable", "ok")
+    items = sorted(page.snapshot.manifest.statuses.items(), key=lambda i: (order.index(i[1].state), i[0]))
+    return [
+        {"title": EVIDENCE.get(name, name), "name": name, "state": status.state, "word": WORDS[status.state]}
+        for name, status in items
+    ]
+
+
+def _facts(page: Page) -> list[tuple[str, str]]:
+    try:
+        made = page.snapshot.record.made_at[:10]
+    except NotFound:
+        made = ""
+    rows = page.snapshot.manifest.data.get("rows", {})
+    return [
+        ("Cases looked at", number(rows.get("explained"))),
+        ("Made on", made),
+        ("Report number", page.snapshot.id[:12]),
+    ]

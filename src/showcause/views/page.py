@@ -1,0 +1,308 @@
+"""One self-contained HTML file from a snapshot alone: offline, under a strict content security policy.
+
+Laws, tested in a browser: nothing that a user typed is markup or script; nothing is requested; no error is logged.
+With `share`, no single row is in the file: no example, no attribution, no individual curve, no level of under 5 rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from showcause.core.artifact import Artifact
+from showcause.core.errors import ParameterError, choices
+from showcause.core.snapshot import Snapshot, Status
+from showcause.views import share as sharing
+from showcause.views import theme
+from showcause.views.figure import available, every_choice, spec
+from showcause.views.narrative import sentences
+from showcause.views.text import cell
+from showcause.views.words import STATES, Words, metric, number, title
+
+AUDIENCES = ("engineer", "officer")
+TEMPLATES = Path(__file__).parent / "templates"
+TABLE_ROWS = 40  # rows of a table in the page; the snapshot holds them all
+CHART_BYTES = 220_000  # of all choices of one chart
+EXAMPLES = 12
+SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one name that report.js uses
+
+SECTIONS = (
+    ("performance", "Performance", ("model/performance", "model/roc", "model/precision_recall", "model/gain"), "model"),
+    ("importance", "What drives it", ("importance/shap", "importance/permutation"), "importance"),
+    ("dependence", "How the output depends on each feature", ("dependence/pdp", "dependence/ale"), "dependence"),
+    ("segments", "For whom", ("segments/performance", "segments/fairness"), "segments"),
+    ("cases", "Single cases", (), "attribution examples"),
+    ("inside", "The model itself", ("model/coefficients", "model/tree", "model/surrogate_tree"), ""),
+    ("checks", "Checks of the explanations", (), "quality"),
+)
+INSIDE = SECTIONS[5][2]
+
+
+def report(snapshot: Snapshot, path: str | PathLike[str], *, audience: str = "engineer", share: bool = False) -> Path:
+    """Write the page for `audience` ("engineer" or "officer") to `path` and return it. Raises ParameterError."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(html(snapshot, audience=audience, share=share), encoding="utf-8", newline="\n")
+    return target
+
+
+def html(snapshot: Snapshot, *, audience: str = "engineer", share: bool = False) -> str:
+    """The page as text; the same snapshot gives the same text."""
+    if audience not in AUDIENCES:
+        raise ParameterError(f"audience: {choices(audience, AUDIENCES)}")
+    page = Page(snapshot, audience, share)
+    from showcause.views import engineer, officer
+
+    content = (engineer if audience == "engineer" else officer).content(page)
+    style, script = _style(), _asset("report.js")
+    data = json_for_html({"charts": page.charts, "themes": {"light": theme.config(), "dark": theme.config(theme.DARK)}})
+    return str(
+        _environment()
+        .get_template(f"{audience}.html")
+        .render(
+            page=page,
+            policy=_policy(style, _bundle(), script),
+            style=style,
+            bundle=_bundle(),
+            script=script,
+            data=data,
+            **content,
+        )
+    )
+
+
+@dataclass
+class Card:
+    """One artifact on the page: heading, sentences, chart with its controls, table."""
+
+    id: str
+    name: str
+    title: str
+    say: list[str]
+    controls: list[dict[str, Any]] = field(default_factory=list)
+    table: dict[str, Any] | None = None
+    remark: str = ""
+    wide: bool = False
+    chart: bool = True
+
+
+@dataclass
+class Page:
+    """What is being put together; `charts` is what the browser draws, by the card's id."""
+
+    snapshot: Snapshot
+    audience: str
+    share: bool
+    charts: dict[str, Any] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> Words:
+        return Words(self.snapshot.manifest.data.get("features", {}))
+
+    def artifact(self, name: str) -> Artifact | None:
+        """The artifact as this page may show it; None where there is none or it is about single rows."""
+        if name not in self.snapshot:
+            return None
+        found = self.snapshot[name]
+        if not self.share:
+            return found
+        shared = sharing.shared(found)
+        if shared is None and name not in self.left_out:
+            self.left_out.append(name)
+        return shared
+
+    def card(self, artifact: Artifact, *, heading: str = "", only: Mapping[str, Sequence[str]] | None = None) -> Card:
+        """A card with every choice of the artifact's figure behind controls."""
+        key = artifact.name.replace("/", "-")
+        plain = self.audience != "engineer"
+        possible = available(artifact)
+        combined, total = every_choice(artifact)
+        for name, kept in (only or {}).items():
+            if name in possible:
+                possible[name] = [v for v in possible[name] if str(v) in kept] or possible[name][:1]
+                combined = [choice for choice in combined if choice[name] in possible[name]]
+                total = len(combined)
+        drawn: dict[str, Any] = {}
+        used = 0
+        for choice in combined:
+            index = ",".join(str(possible[name].index(value)) for name, value in choice.items())
+            made = spec(artifact, width="container", plain=plain, **choice)
+            said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()})
+            drawn[index] = {"spec": made, "say": [s.text for s in said]}
+            used += len(json.dumps(made))
+            if used > CHART_BYTES:
+                break
+        self.charts[key] = {"options": list(possible), "specs": drawn}
+        first: Any = next(iter(drawn.values()))
+        card = Card(key, artifact.name, heading or title(artifact.name), first["say"], self._controls(possible))
+        card.table = None if plain else self.table(artifact)
+        card.wide = artifact.kind == "tree"
+        if len(drawn) < total:
+            card.remark = f"{len(drawn):,} of {total:,} choices are drawn here; the snapshot holds them all."
+        return card
+
+    def _controls(self, possible: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+        names = {"target": "Class", "feature": "Feature", "feature_b": "Second feature", "segment": "Segment"}
+        names |= {"metric": "Measure", "by": "Grouped by", "refit": "Training", "tree": "Tree"}
+        return [
+            {"name": name, "label": names.get(name, name), "values": [self._option(name, v) for v in values]}
+            for name, values in possible.items()
+            if len(values) > 1
+        ]
+
+    def _option(self, name: str, value: Any) -> str:
+        if name in ("feature", "feature_b", "by"):
+            return self.words.label(str(value))
+        if name == "metric":
+            return metric(str(value))
+        return "all rows" if name == "segment" and value == "all" else str(value)
+
+    def one(self, artifact: Artifact, key: str, heading: str, **choice: Any) -> Card:
+        """A card with one fixed choice and no controls."""
+        made = spec(artifact, width="container", plain=self.audience != "engineer", **choice)
+        said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()})
+        self.charts[key] = {"options": [], "specs": {"": {"spec": made, "say": [s.text for s in said]}}}
+        return Card(key, artifact.name, heading, [s.text for s in said])
+
+    def table(self, artifact: Artifact) -> dict[str, Any]:
+        """Head, first rows in words, and how many there are. Columns without a value are left out."""
+        whole = artifact.table
+        names = [n for n in whole.column_names if whole[n].null_count < max(1, len(whole))]
+        rows = whole.select(names).slice(0, TABLE_ROWS).to_pylist()
+        body = [[self._cell(name, row[name]) for name in names] for row in rows]
+        numeric = [whole.schema.field(name).type in ("double", "int64") for name in names]
+        return {"head": names, "rows": body, "numeric": numeric, "total": len(whole), "shown": len(body)}
+
+    def _cell(self, name: str, value: Any) -> str:
+        if name in ("feature", "feature_b", "by") and isinstance(value, str):
+            return self.words.label(value)
+        return cell(value)
+
+    def provenance(self) -> list[tuple[str, str]]:
+        """What was explained and how, as pairs for a list."""
+        manifest, record = self.snapshot.manifest, self.snapshot.record
+        rows = manifest.data.get("rows", {})
+        explained, given = rows.get("explained"), rows.get("given")
+        sampled = (
+            f"{number(explained)} of {number(given)}, {rows['sampled']}" if "sampled" in rows else number(explained)
+        )
+        train = manifest.data.get("train") or {}
+        pairs = [
+            ("Snapshot", self.snapshot.id),
+            ("Model", f"{manifest.model.get('family', '')} · {manifest.model.get('task', '')}"),
+            ("Model digest", str(manifest.model.get("digest", ""))),
+            ("Rows explained", sampled),
+            ("Training rows", number(train["rows"]) if "rows" in train else "not given"),
+            ("Decision", decision(manifest.decision)),
+            ("Labels digest", str(manifest.data.get("labels") or "no labels given")),
+            ("Seed", str(record.configuration.get("seed", "not stated"))),
+            ("Made", f"{record.made_at} by {record.by}"),
+            ("Code commit", record.commit or "not under version control"),
+            ("Policy", str(record.configuration.get("policy") or "default")),
+            ("Libraries", ", ".join(f"{name} {version}" for name, version in sorted(record.environment.items()))),
+        ]
+        consents = record.configuration.get("consents")
+        return pairs + ([("Allowed", ", ".join(map(str, consents)))] if consents else [])
+
+
+def decision(given: Mapping[str, Any]) -> str:
+    """The decision rule in words."""
+    if given.get("threshold") is not None:
+        source = given.get("source") or "source not stated"
+        return f"threshold {number(given['threshold'])} ({source}); favourable: {given.get('favourable')}"
+    return str(given.get("source") or "none")
+
+
+def limits(snapshot: Snapshot) -> list[str]:
+    """Everything that was sampled or capped, from the specs of all artifacts."""
+    found = []
+    for name in snapshot:
+        head = snapshot.head(name)["spec"]
+        rows, cap = head.get("rows", {}), head.get("cap")
+        if isinstance(rows, Mapping) and rows.get("sampled_from"):
+            found.append(f"{title(name)}: {number(rows['count'])} of {number(rows['sampled_from'])} rows")
+        if isinstance(cap, Mapping):
+            shown = [f"{number(v)} of {number(cap.get('of'))} {k}" for k, v in cap.items() if k != "of" and _numeric(v)]
+            found += [f"{title(name)}: {text}" for text in shown]
+    return found
+
+
+def _numeric(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def statuses(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Every status, the worst first."""
+    order = ("failed", "not-given", "not-applicable", "ok")
+    items: list[tuple[str, Status]] = sorted(
+        snapshot.statuses.items(), key=lambda item: (order.index(item[1].state), item[0])
+    )
+    return [
+        {"name": name, "state": s.state, "word": STATES[s.state], "reason": s.reason, "code": s.code}
+        for name, s in items
+    ]
+
+
+def json_for_html(value: Any) -> str:
+    """JSON that may stand in a script element: no character in it can end the element or the line."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _bundle() -> str:
+    """vega, vega-lite and vega-embed as one script; a closing tag in a string of it could not end its element."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle(SNIPPET)).replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    """The style sheet with both palettes as variables."""
+
+    def variables(colours: theme.Palette) -> str:
+        names = ("ink", "quiet", "line", "paper", "accent", "rise", "fall", "pale")
+        return "".join(f"--{name}:{getattr(colours, name)};" for name in names)
+
+    light, dark = variables(theme.LIGHT), variables(theme.DARK)
+    head = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+    return head + _asset("report.css")
+
+
+def _policy(style: str, *scripts: str) -> str:
+    """A content security policy that allows these texts and nothing else."""
+
+    def source(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    allowed = " ".join(source(script) for script in scripts)
+    rest = "img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {allowed}; style-src {source(style)}; {rest}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

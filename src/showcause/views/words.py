@@ -1,0 +1,167 @@
+"""How features, values, metrics and numbers are spoken of: labels and units from the snapshot's dictionary.
+
+Law: two features never share a label, so a chart's axis and a sentence name one thing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+FORMAT = re.compile(r"^,?(\.\d{1,2})?[%efgd]?$")  # what Python and d3 both read
+
+METRICS = {
+    "log_loss": "log-loss",
+    "brier": "Brier score",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "mcc": "Matthews correlation",
+    "r2": "R²",
+    "rmse": "root mean squared error",
+    "mae": "mean absolute error",
+    "median_absolute_error": "median absolute error",
+    "selection_rate": "rate of positive decisions",
+    "disparate_impact": "disparate impact ratio",
+    "demographic_parity_difference": "difference in positive decisions",
+    "demographic_parity_ratio": "ratio of positive decisions",
+    "equalized_odds_difference": "difference in error rates",
+    "equal_opportunity_difference": "difference in hit rates",
+    "true_positive_rate": "hit rate",
+    "false_positive_rate": "false alarm rate",
+}
+SPACES = {
+    "probability": "probability",
+    "log-odds": "log-odds",
+    "target": "unit of the target",
+    "score": "score of the model",
+    "loss": "loss",
+}
+STATES = {"ok": "ok", "not-applicable": "not applicable", "failed": "failed", "not-given": "not given"}
+TITLES = {
+    "model/roc": "ROC curve",
+    "model/precision_recall": "Precision and recall",
+    "model/gain": "Cumulative gain",
+    "importance/shap": "Importance by SHAP",
+    "dependence/pdp": "Partial dependence",
+    "dependence/ice": "Individual conditional expectation",
+    "dependence/ale": "Accumulated local effects",
+    "dependence/shap": "SHAP dependence",
+    "attribution/tree_shap": "Tree SHAP",
+    "attribution/shapley": "Shapley values",
+    "segments/performance": "Performance by segment",
+    "segments/importance": "Importance by segment",
+    "segments/calibration": "Calibration by segment",
+    "importance/permutation": "Permutation importance",
+    "importance/correlated_groups": "Groups of correlated features",
+    "examples/representative": "Representative cases",
+}
+
+
+def number(value: float | None) -> str:
+    """For people: whole numbers below a million in full, everything else to three significant digits."""
+    if value is None:
+        return "–"
+    if float(value).is_integer() and abs(value) < 1_000_000:
+        return f"{int(value):,}"
+    if 1000 <= abs(value) < 1_000_000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def percent(value: float) -> str:
+    """A share as a percentage to three significant digits."""
+    text = f"{100 * value:.3g}"
+    return f"{float(text):.0f} %" if "e" in text and abs(value) >= 1 else f"{text} %"
+
+
+def short(text: str, limit: int = 40) -> str:
+    """At most `limit` characters; the middle goes, since names often differ at their ends."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+def title(name: str) -> str:
+    """An artifact's name for a heading: "model/residuals" → "Residuals"."""
+    if name in TITLES:
+        return TITLES[name]
+    words = name.rpartition("/")[2].replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def metric(name: str) -> str:
+    return METRICS.get(name, name.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Words:
+    """`features`: feature → {label, unit, format, values, description}, as the manifest's `data.features`."""
+
+    features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def _taken(self) -> Counter[str]:
+        return Counter(str(entry.get("label", name)) for name, entry in self.features.items())
+
+    def entry(self, feature: str) -> Mapping[str, Any]:
+        found = self.features.get(feature, {})
+        return found if isinstance(found, Mapping) else {}
+
+    def label(self, feature: str) -> str:
+        label = str(self.entry(feature).get("label", feature))
+        clash = self._taken[label] > 1 or (label != feature and label in self.features)
+        return f"{label} ({feature})" if clash else label
+
+    def axis(self, feature: str) -> str:
+        """Label with its unit."""
+        unit = self.entry(feature).get("unit")
+        return f"{self.label(feature)} [{unit}]" if unit else self.label(feature)
+
+    def level(self, feature: str, value: str | float | None) -> str:
+        """A value in words: its value label, else the number in its format, else the text as it is."""
+        if value is None:
+            return "missing"
+        values = self.entry(feature).get("values", {})
+        if isinstance(value, str):
+            return str(values.get(value, value))
+        for key in (str(value), str(int(value)) if float(value).is_integer() else ""):
+            if key in values:
+                return str(values[key])
+        return self.amount(feature, value)
+
+    def coded(self, feature: str, places: list[float]) -> bool:
+        """Whether every one of these numbers stands for something that has a value label."""
+        values = self.entry(feature).get("values", {})
+        return bool(places) and all(str(v) in values or (v.is_integer() and str(int(v)) in values) for v in places)
+
+    def format(self, feature: str) -> str | None:
+        """The feature's number format where Python and d3 both read it."""
+        given = self.entry(feature).get("format")
+        return given if isinstance(given, str) and given and FORMAT.match(given) else None
+
+    def amount(self, feature: str, value: float) -> str:
+        given = self.format(feature)
+        if given and math.isfinite(value):
+            return format(int(value) if given.endswith("d") else value, given)
+        return number(value)
+
+    def segment(self, by: str | None, level: str | None, text: str | None) -> str:
+        """A population in words: "Sex: female", "all rows"."""
+        if text in (None, "all"):
+            return "all rows"
+        if text == "train":
+            return "training rows"
+        if by and level is not None:
+            return f"{self.label(by)}: {self.level(by, level)}"
+        return self.label(by) if by and by == text else str(text)
