@@ -172,6 +172,10 @@ def _made(model: Model, X: Frame) -> TreeView:
             seen = _see(model.native, len(X.names), sample.native)
     except kernels.ForestMismatch as error:
         raise ModelError(f"the trees of this {model.family} cannot be read rightly: {error}") from error
+    except NotAForest:
+        raise
+    except Exception as error:  # an estimator of a version or kind that the readers do not know
+        raise NotAForest(f"its trees cannot be reached: {type(error).__name__}: {error}") from error
     forest = _in_log_odds(_one_output(seen.forest, model))
     if model.space == "score":  # it gives the margin itself
         forest = replace(forest, link="identity")
