@@ -19,21 +19,25 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def run(words: Sequence[str]) -> int:
     """The exit code of one command line."""
-    import typer
-
-    from showcause.cli.app import app
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter shows its escape
             stream.reconfigure(errors="backslashreplace")
     given = [word for word in words if word != "--debug"]
     debug = len(given) < len(words)
     try:
+        import typer
+
+        from showcause.cli.app import app
+
         code = typer.main.get_command(app).main(given, prog_name="showcause", standalone_mode=False)
+        if code == INTERRUPTED:  # what the parser makes of Ctrl-C
+            return _interrupted()
         return code if isinstance(code, int) else 0
-    except (typer.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return _interrupted()
     except Exception as error:
+        if type(error).__name__ == "Abort":  # what older parsers make of it
+            return _interrupted()
         if debug:
             import traceback
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from showcause.cli.load import Roles, load_model, read_table, recast, split
-from showcause.cli.terminal import complain
 from showcause.core import canonical
 from showcause.core.errors import DataError
 from showcause.core.snapshot import Snapshot
@@ -89,8 +88,6 @@ def _roles(options: Options, rules: Policy) -> tuple[Roles, list[str]]:
     said = rules.data
     context = list(said.get("context", []) if not options.context else options.context)
     apart = [said[role] for role in ("weight", "time") if role in said]
-    if "weight" in said:
-        complain(f"the weight column {said['weight']!r} is kept from the model; metrics count every row once")
     roles = Roles(
         options.label or said.get("label"),
         options.id or said.get("id"),
