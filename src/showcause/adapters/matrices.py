@@ -7,6 +7,7 @@ the rounding of float32. `showcause.adapters.trees` holds every model to it befo
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -130,10 +131,19 @@ def _recoded(rows: Any, trained: dict[int, pa.Array]) -> Rows:
             columns.append(_floats(frame.arrow(name), name))
             continue
         given = rows.iloc[:, j].cat
-        known = {key: code for code, key in enumerate(_keys(trained[j]))}
-        place = np.array([known.get(key, np.nan) for key in _sliced(given.categories)] + [np.nan])
+        place = np.append(_places(_sliced(given.categories), trained[j]), np.nan)
         columns.append(place[given.codes.to_numpy()])  # -1 is missing: the last place
     return np.column_stack(columns)
+
+
+def _places(given: list[Any], stored: pa.Array) -> Rows:
+    """XGBoost's search: the first category of training, in sorted order, that is not below the one given. So a category
+    that it never saw passes for its neighbour; beyond the last one the model itself refuses the rows."""
+    keys = _keys(stored)
+    order = sorted(range(len(keys)), key=lambda code: keys[code])
+    ranked = [keys[code] for code in order]
+    found = [bisect_left(ranked, key) for key in given]
+    return np.array([order[at] if at < len(order) else np.nan for at in found], dtype=np.float64)
 
 
 def _sliced(categories: Any) -> list[Any]:
@@ -144,21 +154,27 @@ def _sliced(categories: Any) -> list[Any]:
     texts = [str(value) for value in categories]
     ends = np.cumsum([0, *map(len, texts)]).tolist()
     joined = "".join(texts).encode()
-    return [joined[a:b] for a, b in pairwise(ends)]
+    return [_signed(joined[a:b]) for a, b in pairwise(ends)]
+
+
+def _signed(text: bytes) -> tuple[int, ...]:
+    """Text as XGBoost orders it: by signed bytes."""
+    return tuple(byte - 256 if byte > 127 else byte for byte in text)
 
 
 def _keys(stored: pa.Array) -> list[Any]:
     if pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type):
         binary = pa.large_binary() if pa.types.is_large_string(stored.type) else pa.binary()
-        found: list[Any] = stored.cast(binary).to_pylist()
-        return found
+        return [_signed(text) for text in stored.cast(binary).to_pylist()]
     return [float(value) for value in stored.to_pylist()]
 
 
 def _codes_by_bytes(array: pa.Array, categories: pa.Array) -> Rows:
-    known = {key: float(code) for code, key in enumerate(_keys(categories))}
-    keys = (v if v is None else v.encode() if isinstance(v, str) else float(v) for v in array.to_pylist())
-    return np.array([known.get(key, np.nan) for key in keys], dtype=np.float64)
+    texts = array.to_pylist()
+    present = list(dict.fromkeys(v for v in texts if v is not None))
+    keys = [_signed(v.encode()) if isinstance(v, str) else float(v) for v in present]
+    known = dict(zip(present, _places(keys, categories), strict=True))
+    return np.array([known.get(v, np.nan) for v in texts], dtype=np.float64)
 
 
 def _lightgbm(model: Any) -> Encode:
