@@ -27,7 +27,7 @@ def compute(job: Job) -> Result:
     inner node asks "`feature` ≤ `threshold`" or "is `feature` one of `categories`" (joined by " or "); `branch` is the
     answer ("yes" or "no") of the parent that leads here. `value` is the model's output at the node, `count` the
     training rows that reached it. Questions are put in raw columns where that parts the rows explained exactly as the
-    tree does (a scaled column unscaled, a one-hot column as its category); otherwise in the encoded column, with a note.
+    tree does (a scaled column unscaled, a one-hot column as its category); else in the encoded column, with a note.
     """
     found = single_tree(job.model, job.data.X)
     Z = found.encoded.matrix(job.data.X)
