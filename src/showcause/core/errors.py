@@ -24,34 +24,50 @@ from difflib import get_close_matches
 
 
 class ShowcauseError(Exception):
+    """Every error that showcause raises on purpose."""
+
     code = "error"
 
 
 class InputError(ShowcauseError, ValueError):
+    """Something the caller gave cannot be used."""
+
     code = "bad-input"
 
 
 class DataError(InputError):
+    """Rows, columns or labels cannot be used."""
+
     code = "bad-data"
 
 
 class ModelError(InputError):
+    """The model or callable cannot be used."""
+
     code = "bad-model"
 
 
 class ParameterError(InputError):
+    """A method's parameter, an option or a name cannot be used."""
+
     code = "bad-parameter"
 
 
 class PolicyError(InputError):
+    """showcause.toml says something that it cannot."""
+
     code = "bad-policy"
 
 
 class NotApplicable(InputError):
+    """This method has nothing to say about this model or data."""
+
     code = "not-applicable"
 
 
 class MissingExtra(ShowcauseError, ImportError):
+    """An optional part is not installed; the message says how to."""
+
     code = "missing-extra"
 
     @classmethod
@@ -60,10 +76,14 @@ class MissingExtra(ShowcauseError, ImportError):
 
 
 class StoreError(ShowcauseError):
+    """The store cannot do what was asked."""
+
     code = "store"
 
 
 class NotFound(StoreError, KeyError):
+    """No such snapshot, artifact or object."""
+
     code = "not-found"
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
@@ -71,14 +91,20 @@ class NotFound(StoreError, KeyError):
 
 
 class Corrupt(StoreError):
+    """Bytes are not what their digest or format says."""
+
     code = "corrupt"
 
 
 class Conflict(StoreError):
+    """Somebody else moved the ref first."""
+
     code = "conflict"
 
 
 class IncompleteRun(ShowcauseError):
+    """A guarded run ended without a complete snapshot."""
+
     code = "incomplete-run"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from showcause.core.artifact import Artifact
-from showcause.views.page import EXAMPLES, INSIDE, SECTIONS, Card, Page, limits, statuses
+from showcause.views.page import EXAMPLES, INSIDE, SECTIONS, Card, Page, findings, limits, statuses
 from showcause.views.words import number
 
 
@@ -17,6 +17,7 @@ def content(page: Page) -> dict[str, Any]:
     return {
         "sections": sections,
         "statuses": statuses(page.snapshot),
+        "findings": findings(page.snapshot),
         "limits": limits(page.snapshot),
         "provenance": page.provenance(),
         "columns": sorted(page.snapshot.manifest.data.get("columns", {}).items()),

@@ -17,7 +17,7 @@ from typing import Any
 from showcause.core.artifact import Artifact
 from showcause.views.figures.importance import is_group, ranked
 from showcause.views.picture import BARS, Picture, Row, bounds
-from showcause.views.words import Words, metric, number, percent, short
+from showcause.views.words import Words, listed, metric, number, percent, short
 
 NOISE = {
     "rows": "Intervals say how far other rows would move the value; another training could move it further.",
@@ -49,7 +49,7 @@ def say(template: str, **parts: float | int | str | Share) -> Sentence:
     names: list[str] = []
     for name, part in parts.items():
         if isinstance(part, str):
-            said[name] = short(part, 60)
+            said[name] = part if name == "names" else short(part, 60)
             names.append(said[name])
         elif isinstance(part, Share):
             said[name] = percent(part.value)
@@ -67,9 +67,19 @@ def sentences(
     choice: Mapping[str, str] | None = None,
 ) -> list[Sentence]:
     """Sentences about what a figure of the same choice shows, the most important first."""
-    picture = Picture(artifact, Words(artifact.dictionary), choice or {})
     plain = audience != "engineer"
+    picture = Picture(artifact, Words(artifact.dictionary), choice or {}, plain=plain)
     return KINDS[artifact.kind](picture, plain) + ([] if plain else _provenance(picture))
+
+
+def caps(cap: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """(what, how many were taken, of how many) from a spec's `cap`, {"features": 12, "of": 25, "of_pairs": …, …}."""
+    found = []
+    for what, taken in cap.items():
+        of = cap.get(f"of_{what}", cap.get("of"))
+        if not what.startswith("of") and isinstance(taken, int | float) and isinstance(of, int | float):
+            found.append((what, taken, of))
+    return found
 
 
 def _provenance(picture: Picture) -> list[Sentence]:
@@ -80,9 +90,7 @@ def _provenance(picture: Picture) -> list[Sentence]:
         found.append(say("Computed on {count} of {of} rows.", count=rows["count"], of=rows["sampled_from"]))
     cap = spec.get("cap")
     if isinstance(cap, Mapping):
-        for name, shown in cap.items():
-            if name != "of" and isinstance(shown, int | float) and isinstance(cap.get("of"), int | float):
-                found.append(say("Capped: {shown} of {of} {name}.", shown=shown, of=cap["of"], name=name))
+        found += [say("Capped: {n} of {of} {what}.", n=n, of=of, what=what) for what, n, of in caps(cap)]
     if picture.artifact.kind == "importance" and len(picture.rows) > BARS:
         found.append(say("The chart shows {shown} of {of} rows.", shown=BARS, of=len(picture.rows)))
     column = picture.table["noise"].to_pylist() if "noise" in picture.table.column_names else []
@@ -111,11 +119,6 @@ def _apart(one: Row, other: Row) -> bool:
     return a[0] > b[1] or b[0] > a[1]
 
 
-def listed(names: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def importance(picture: Picture, plain: bool) -> list[Sentence]:
     rows = [row for row in ranked(_measured(picture.rows)) if not is_group(row)]
     rows.sort(key=lambda row: -abs(row["value"]))
@@ -123,14 +126,15 @@ def importance(picture: Picture, plain: bool) -> list[Sentence]:
     if not rows:
         return []
     if not sure:
-        return [say("No feature's importance can be told from zero.")]
-    first, found = sure[0], []
+        return [Sentence("None of them can be told from zero.")]
+    first, found = sure[0], list[Sentence]()
     names = [picture.name(row) for row in sure]
+    verb = "interact most" if first.get("feature_b") else "matters most"
     if plain:
         found.append(say("The model relies most on {names}.", names=listed([short(n, 40) for n in names[:3]])))
     else:
         low, high = bounds(first)
-        template = "{name} matters most: {value}" + (" (95 % from {low} to {high})." if low is not None else ".")
+        template = "{name} " + verb + ": {value}" + (" (95 % from {low} to {high})." if low is not None else ".")
         parts = {"low": low, "high": high} if low is not None and high is not None else {}
         found.append(say(template, name=names[0], value=first["value"], **parts))
     found += _ties(picture, sure, plain)
@@ -197,7 +201,8 @@ def curve(picture: Picture, plain: bool) -> list[Sentence]:
     features = list(dict.fromkeys(row["feature"] for row in rows))
     if not rows:
         singles = len({row["example"] for row in picture.rows if row.get("example") is not None})
-        return [say("Each faint line is one of {n} rows, the dark one their mean.", n=singles)] if singles else []
+        what = "faint line" if any(row.get("at") is not None for row in picture.rows) else "dot"
+        return [say("Each {what} is one row, out of {n}.", what=what, n=singles)] if singles else []
     if picture.artifact.name in CURVES:
         return CURVES[picture.artifact.name](picture, plain)
     if len(features) > 1:
@@ -221,12 +226,13 @@ def _course(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence
     if low["value"] == high["value"] or (bounds(low)[0] is not None and not _apart(low, high)):
         return [say("The output does not change with {name} beyond noise.", name=name)]
     steady = {low["at"], high["at"]} == {first["at"], last["at"]}
-    parts: dict[str, Any] = {"name": name, "a": low["value"], "at": words.amount(feature, low["at"])}
-    parts |= {"b": high["value"], "to": words.amount(feature, high["at"])}
+    a, b = (Share(low["value"]), Share(high["value"])) if picture.chances else (low["value"], high["value"])
+    parts: dict[str, Any] = {"name": name, "a": a, "at": words.amount(feature, low["at"])}
+    parts |= {"b": b, "to": words.amount(feature, high["at"]), "what": picture.outcome if plain else "output"}
     if steady and plain:
         way = "higher" if high is last else "lower"
-        return [say("The higher {name}, the " + way + " the output: between {a} (at {at}) and {b} (at {to}).", **parts)]
-    return [say("Along {name} the output is lowest at {at} ({a}) and highest at {to} ({b}).", **parts)]
+        return [say("The higher {name}, the " + way + " the {what}: between {a} and {b}.", **parts)]
+    return [say("Along {name} the {what} is lowest at {at} ({a}) and highest at {to} ({b}).", **parts)]
 
 
 def _levels(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence]:
@@ -238,8 +244,10 @@ def _levels(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence
     name = picture.words.label(rows[0]["feature"])
     if low["value"] == high["value"] or (bounds(low)[0] is not None and not _apart(low, high)):
         return [say("The output does not differ between the levels of {name} beyond noise.", name=name)]
-    template = "By {name}, the output is lowest for {low} ({a}) and highest for {high} ({b})."
-    return [say(template, name=name, low=level(low), high=level(high), a=low["value"], b=high["value"])]
+    a, b = (Share(low["value"]), Share(high["value"])) if picture.chances else (low["value"], high["value"])
+    parts: dict[str, Any] = {"name": name, "low": level(low), "high": level(high), "a": a, "b": b}
+    template = "By {name}, the {what} is lowest for {low} ({a}) and highest for {high} ({b})."
+    return [say(template, what=picture.outcome if plain else "output", **parts)]
 
 
 def _roc(picture: Picture, plain: bool) -> list[Sentence]:
@@ -265,7 +273,10 @@ def _calibration(picture: Picture, plain: bool) -> list[Sentence]:
     if not off:
         return [Sentence("Wherever it can be judged, predicted and observed rates agree within noise.")]
     worst = max(off, key=lambda row: abs(row["value"] - row["at"]))
-    found = [say("Where the model says {said}, the observed rate is {seen}.", said=worst["at"], seen=worst["value"])]
+    parts: dict[str, Any] = {"said": worst["at"], "seen": worst["value"]}
+    if plain:
+        parts = {key: Share(value) for key, value in parts.items()}
+    found = [say("Where the model says {said}, the observed rate is {seen}.", **parts)]
     if not plain:
         found.append(say("In {off} of {all} bins the interval misses the diagonal.", off=len(off), all=len(rows)))
     return found
@@ -305,6 +316,7 @@ def surface(picture: Picture, plain: bool) -> list[Sentence]:
     return [say(template, a=a, b=b, low=low["value"], high=high["value"])]
 
 
+SHARES = ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "base_rate")
 HEADLINES = ("roc_auc", "accuracy", "log_loss", "r2", "rmse", "mae")
 
 
@@ -324,20 +336,32 @@ def _rows_but_metric(picture: Picture) -> list[Row]:
 def _performance(picture: Picture, plain: bool) -> list[Sentence]:
     rows = [row for row in _measured(_rows_but_metric(picture)) if row.get("target") is None]
     by = {(row.get("segment") or "all", row["metric"]): row for row in rows}
+    known = [name for name in HEADLINES if ("all", name) in by]
     found = []
-    for name in HEADLINES:
-        row = by.get(("all", name))
-        if row is None:
-            continue
-        if plain:
-            found += _plainly(name, row)
+    for name in known:
+        row = by["all", name]
+        found += _plainly(name, row) if plain else [_headline(name, row)]
+    for name in ("accuracy", "r2") if plain else known:
+        if ("all", name) in by and ("train", name) in by and _apart(by["all", name], by["train", name]):
+            row, train = by["all", name], by["train", name]
+            if plain:
+                both = {"train": Share(train["value"]), "value": Share(row["value"])}
+                found.append(say("On the cases it learned from, it reaches {train}; on new ones {value}.", **both))
+            else:
+                template = "{name} on the training rows is {train}, beyond the interval of these rows."
+                found.append(say(template, name=_upper(metric(name)), train=train["value"]))
+    if any(row.get("reference") is not None for row in rows):
+        base = picture.spec.get("baseline", {})
+        predicts = base.get("predicts") if isinstance(base, Mapping) else None
+        if plain or not predicts:
+            found.append(Sentence("Red ticks show what always giving the same answer would reach."))
         else:
-            found.append(_headline(name, row))
-        train = by.get(("train", name))
-        if train is not None and _apart(row, train):
-            template = "On the rows it was trained on it is {train}, on these {value}."
-            found.append(say(template, train=train["value"], value=row["value"]))
+            found.append(say("Red ticks mark a baseline that always predicts {what}.", what=str(predicts)))
     return found
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _headline(name: str, row: Row) -> Sentence:
@@ -347,10 +371,7 @@ def _headline(name: str, row: Row) -> Sentence:
         template, parts = template + " (95 % from {low} to {high})", {**parts, "low": low, "high": high}
     if row.get("reference") is not None:
         template, parts = template + ", a trivial baseline {base}", {**parts, "base": row["reference"]}
-    said = say(template.replace("{metric}", "\x00") + ".", **parts)
-    label = metric(name)
-    label = label[:1].upper() + label[1:]
-    return Sentence(said.text.replace("\x00", label), said.numbers, (label,))
+    return say(template + ".", metric=_upper(metric(name)), **parts)
 
 
 def _plainly(name: str, row: Row) -> list[Sentence]:
@@ -379,7 +400,7 @@ def _segments(picture: Picture, plain: bool) -> list[Sentence]:
     found: list[Sentence] = []
     if len(wanted) == 1:
         measured = [row for row in _measured(rows) if row.get("segment") not in (None, "all", row.get("by"))]
-        label = metric(wanted[0])
+        label = metric(wanted[0], plain=plain)
         if len(measured) > 1:
             low, high = min(measured, key=lambda r: r["value"]), max(measured, key=lambda r: r["value"])
             parts = {
@@ -388,16 +409,13 @@ def _segments(picture: Picture, plain: bool) -> list[Sentence]:
                 "a": low["value"],
                 "b": high["value"],
             }
-            said = say("is lowest for {low} ({a}) and highest for {high} ({b}).", **parts)
-            start = label[:1].upper() + label[1:]
-            found.append(Sentence(f"{start} {said.text}", said.numbers, (start, *said.names)))
+            if plain and wanted[0] in SHARES:
+                parts |= {"a": Share(low["value"]), "b": Share(high["value"])}
+            template = "{what}: lowest for {low} ({a}), highest for {high} ({b})."
+            found.append(say(template, what=_upper(label), **parts))
             if bounds(low)[0] is not None and not _apart(low, high):
                 found.append(Sentence("Their intervals overlap: the difference may be chance."))
-        for row in _measured(rows):
-            if row.get("segment") == row.get("by") and row.get("by") is not None:
-                template = "{name}: {value}" + (", held against {limit}." if row.get("reference") is not None else ".")
-                extra = {"limit": row["reference"]} if row.get("reference") is not None else {}
-                found.append(say(template, name=picture.words.label(row["by"]), value=row["value"], **extra))
+        found += [_between(picture, row) for row in _measured(rows) if row.get("by") and row["segment"] == row["by"]]
     few = len({row.get("segment") for row in rows if row["value"] is None})
     if few:
         one = few == 1
@@ -405,19 +423,32 @@ def _segments(picture: Picture, plain: bool) -> list[Sentence]:
     return found
 
 
+def _between(picture: Picture, row: Row) -> Sentence:
+    """One number about all levels of a column: a ratio of 1 or a difference of 0 means alike."""
+    low, high = bounds(row)
+    template, parts = "Between the groups of {name}: {value}", {"value": row["value"]}
+    if low is not None and high is not None:
+        template, parts = template + " (95 % from {low} to {high})", {**parts, "low": low, "high": high}
+    if row.get("reference") is not None:
+        template, parts = template + "; alike would be {alike}", {**parts, "alike": row["reference"]}
+    return say(template + ".", name=picture.words.label(row["by"]), **parts)
+
+
 def _segment(picture: Picture, row: Row) -> str:
     return picture.words.segment(row.get("by"), row.get("level"), row.get("segment"))
 
 
 def _checks(picture: Picture) -> list[Sentence]:
-    found = []
-    for row in _measured(picture.rows)[:3]:
-        name = metric(row["metric"])
-        template, parts = "{name}: {value}", {"value": row["value"]}
-        if row.get("reference") is not None:
-            template, parts = template + ", held to {limit}", {**parts, "limit": row["reference"]}
-        found.append(say(template + ".", name=name, **parts))
-    return found
+    rows = [row for row in _measured(picture.rows) if row.get("reference") is not None]
+    limit = str(picture.spec.get("limit", "held to"))
+    return [
+        say("{name}: {value}, {limit} {reference}.", name=_upper(metric(row["metric"])), limit=limit, **_pair(row))
+        for row in rows
+    ]
+
+
+def _pair(row: Row) -> dict[str, float]:
+    return {"value": row["value"], "reference": row["reference"]}
 
 
 def example(picture: Picture, plain: bool) -> list[Sentence]:

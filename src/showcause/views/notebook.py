@@ -11,8 +11,7 @@ from showcause.core.artifact import Artifact
 from showcause.core.snapshot import Snapshot
 from showcause.views import narrative, theme
 from showcause.views.figure import choose, spec
-from showcause.views.text import cell
-from showcause.views.words import STATES, short, title
+from showcause.views.words import STATES, cell, short, title
 
 FIRST = (
     "model/performance",

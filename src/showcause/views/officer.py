@@ -43,23 +43,36 @@ EVIDENCE = {
     "input/background": "Reference cases",
 }
 WORDS = {"ok": "present", "not-applicable": "does not apply", "failed": "missing", "not-given": "not given"}
-METRICS = ("accuracy", "r2", "mae", "selection_rate")
+METRICS = ("accuracy", "r2", "mae", "selection_rate", "disparate_impact")
 CURVES = 3
 
 
 def content(page: Page) -> dict[str, Any]:
     manifest = page.snapshot.manifest
     card = manifest.model.get("card", {})
+    performance = _cards(page, ("model/performance", "model/calibration", "model/residuals"))
+    groups = _cards(page, ("segments/performance", "segments/fairness"))
+    drivers = _drivers(page)
     return {
+        "short": _short(page, performance, groups, drivers),
         "purpose": [(label, str(card[name])) for name, label in PURPOSE.items() if card.get(name)],
         "unsaid": [label for name, label in PURPOSE.items() if not card.get(name)],
-        "performance": _cards(page, ("model/performance", "model/calibration", "model/residuals")),
-        "groups": _cards(page, ("segments/performance", "segments/fairness")),
-        "drivers": _drivers(page),
+        "performance": performance,
+        "groups": groups,
+        "drivers": drivers,
         "limits": _limits(page),
         "evidence": _evidence(page),
         "facts": _facts(page),
     }
+
+
+def _short(page: Page, performance: list[Card], groups: list[Card], drivers: list[Card]) -> list[str]:
+    """The page in a few sentences, each of which stands again beside its chart."""
+    missing = [item for item in _evidence(page) if item["state"] == "failed"]
+    found = [card.say[0] for card in (*performance[:1], *groups[:1], *drivers[:1]) if card.say]
+    if missing:
+        return [f"Evidence is missing: {', '.join(item['title'].lower() for item in missing)}.", *found]
+    return [*found, "All the evidence that was asked for is here."] if page.snapshot.complete else found
 
 
 PURPOSE = {"purpose": "Purpose", "owner": "Owner", "limits": "Limits"}
@@ -70,7 +83,7 @@ def _cards(page: Page, names: tuple[str, ...]) -> list[Card]:
     for name in names:
         artifact = page.artifact(name)
         if artifact is not None and artifact.table.num_rows:
-            found.append(page.card(artifact, heading=EVIDENCE[name], only={"metric": [*METRICS, "between 0 and 1"]}))
+            found.append(page.card(artifact, heading=EVIDENCE[name], only={"metric": METRICS}))
     return found
 
 
@@ -85,7 +98,7 @@ def _drivers(page: Page) -> list[Card]:
         row for row in ranked([r for r in artifact.table.to_pylist() if r["value"] is not None]) if not is_group(row)
     ]
     order = list(dict.fromkeys(row["feature"] for row in rows))
-    source = next((n for n in ("dependence/ale", "dependence/pdp") if n in page.snapshot), None)
+    source = next((n for n in ("dependence/pdp", "dependence/ale") if n in page.snapshot), None)
     curves = page.artifact(source) if source else None
     if curves is None:
         return cards

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,8 @@ from showcause.core.snapshot import Snapshot, Status
 from showcause.views import share as sharing
 from showcause.views import theme
 from showcause.views.figure import available, every_choice, spec
-from showcause.views.narrative import sentences
-from showcause.views.text import cell
-from showcause.views.words import STATES, Words, metric, number, title
+from showcause.views.narrative import caps, sentences
+from showcause.views.words import STATES, Words, cell, metric, number, title
 
 AUDIENCES = ("engineer", "officer")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -135,42 +134,64 @@ class Page:
         for choice in combined:
             index = ",".join(str(possible[name].index(value)) for name, value in choice.items())
             made = spec(artifact, width="container", plain=plain, **choice)
-            said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()})
-            drawn[index] = {"spec": made, "say": [s.text for s in said]}
+            drawn[index] = {"spec": made, "say": self.say(artifact, choice)}
             used += len(json.dumps(made))
             if used > CHART_BYTES:
                 break
         self.charts[key] = {"options": list(possible), "specs": drawn}
         first: Any = next(iter(drawn.values()))
-        card = Card(key, artifact.name, heading or title(artifact.name), first["say"], self._controls(possible))
+        card = Card(
+            key, artifact.name, heading or title(artifact.name), first["say"], self._controls(artifact, possible)
+        )
         card.table = None if plain else self.table(artifact)
         card.wide = artifact.kind == "tree"
         if len(drawn) < total:
             card.remark = f"{len(drawn):,} of {total:,} choices are drawn here; the snapshot holds them all."
         return card
 
-    def _controls(self, possible: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    def _controls(self, artifact: Artifact, possible: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
         names = {"target": "Class", "feature": "Feature", "feature_b": "Second feature", "segment": "Segment"}
         names |= {"metric": "Measure", "by": "Grouped by", "refit": "Training", "tree": "Tree"}
         return [
-            {"name": name, "label": names.get(name, name), "values": [self._option(name, v) for v in values]}
+            {"name": name, "label": names.get(name, name), "values": [self._option(artifact, name, v) for v in values]}
             for name, values in possible.items()
             if len(values) > 1
         ]
 
-    def _option(self, name: str, value: Any) -> str:
+    def _option(self, artifact: Artifact, name: str, value: Any) -> str:
         if name in ("feature", "feature_b", "by"):
             return self.words.label(str(value))
         if name == "metric":
-            return metric(str(value))
+            return metric(str(value), plain=self.audience != "engineer")
+        if name == "segment" and "by" in artifact.table.column_names:
+            row = next(row for row in artifact.table.to_pylist() if row["segment"] == value)
+            return self.words.segment(row["by"], row["level"], value)
         return "all rows" if name == "segment" and value == "all" else str(value)
 
     def one(self, artifact: Artifact, key: str, heading: str, **choice: Any) -> Card:
         """A card with one fixed choice and no controls."""
         made = spec(artifact, width="container", plain=self.audience != "engineer", **choice)
+        said = self.say(artifact, choice)
+        self.charts[key] = {"options": [], "specs": {"": {"spec": made, "say": said}}}
+        return Card(key, artifact.name, heading, said)
+
+    def say(self, artifact: Artifact, choice: Mapping[str, Any]) -> list[str]:
+        """The artifact's sentences; only why there are none where its own check failed."""
+        if artifact.name in self.doubts:
+            return [self.doubts[artifact.name]]
         said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()})
-        self.charts[key] = {"options": [], "specs": {"": {"spec": made, "say": [s.text for s in said]}}}
-        return Card(key, artifact.name, heading, [s.text for s in said])
+        return [sentence.text for sentence in said]
+
+    @cached_property
+    def doubts(self) -> dict[str, str]:
+        """Explanations whose own check failed, and those made from them → why nothing is said about them."""
+        found: dict[str, str] = {}
+        for name in self.snapshot:
+            spec = self.snapshot.head(name)["spec"] if name.startswith("quality/") else {}
+            if spec.get("passed") is False and spec.get("of"):
+                why = f"{title(name)} failed its check; nothing is said about these numbers."
+                found |= dict.fromkeys((str(spec["of"]), "importance/shap", "dependence/shap"), why)
+        return found
 
     def table(self, artifact: Artifact) -> dict[str, Any]:
         """Head, first rows in words, and how many there are. Columns without a value are left out."""
@@ -213,6 +234,22 @@ class Page:
         return pairs + ([("Allowed", ", ".join(map(str, consents)))] if consents else [])
 
 
+def findings(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Every check that the snapshot holds of its own explanations, those beyond their limit first."""
+    found = []
+    for name in snapshot:
+        head = snapshot.head(name) if name.startswith("quality/") else None
+        if head is None or head["kind"] != "score":
+            continue
+        for row in snapshot[name].table.to_pylist():
+            limit = f"{head['spec'].get('limit') or 'held to'} {number(row.get('reference'))}"
+            text = f"{metric(row['metric'])}: {number(row['value'])}, {limit}"
+            bad = row.get("note") is not None
+            state = "not-given" if bad else "ok"
+            found.append({"name": name, "text": text, "note": row.get("note") or "", "state": state})
+    return sorted(found, key=lambda item: item["state"] == "ok")
+
+
 def decision(given: Mapping[str, Any]) -> str:
     """The decision rule in words."""
     if given.get("threshold") is not None:
@@ -221,22 +258,19 @@ def decision(given: Mapping[str, Any]) -> str:
     return str(given.get("source") or "none")
 
 
-def limits(snapshot: Snapshot) -> list[str]:
+def limits(snapshot: Snapshot) -> list[tuple[str, str]]:
     """Everything that was sampled or capped, from the specs of all artifacts."""
     found = []
     for name in snapshot:
         head = snapshot.head(name)["spec"]
-        rows, cap = head.get("rows", {}), head.get("cap")
+        rows, cap, parts = head.get("rows", {}), head.get("cap"), []
         if isinstance(rows, Mapping) and rows.get("sampled_from"):
-            found.append(f"{title(name)}: {number(rows['count'])} of {number(rows['sampled_from'])} rows")
+            parts.append(f"{number(rows['count'])} of {number(rows['sampled_from'])} rows")
         if isinstance(cap, Mapping):
-            shown = [f"{number(v)} of {number(cap.get('of'))} {k}" for k, v in cap.items() if k != "of" and _numeric(v)]
-            found += [f"{title(name)}: {text}" for text in shown]
+            parts += [f"{number(taken)} of {number(of)} {what}" for what, taken, of in caps(cap)]
+        if parts:
+            found.append((title(name), ", ".join(parts)))
     return found
-
-
-def _numeric(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def statuses(snapshot: Snapshot) -> list[dict[str, str]]:

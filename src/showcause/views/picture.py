@@ -20,7 +20,8 @@ from showcause.views.words import Words, short
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 POINTS = 500  # at most this many points a chart
 BARS = 20
-NAME = 34  # characters of a name on an axis; the whole stands in the tooltip
+PAIR = 16
+NAME = 36  # characters of a name on an axis; the whole stands in the tooltip
 
 Spec = dict[str, Any]
 Row = dict[str, Any]
@@ -54,11 +55,22 @@ class Picture:
     def spec(self) -> Mapping[str, Any]:
         return self.artifact.spec
 
+    @property
+    def chances(self) -> bool:
+        """Outputs are probabilities, to be said as percentages in plain English."""
+        return self.plain and self.spec.get("space") == "probability"
+
+    @property
+    def outcome(self) -> str:
+        """What the output is, in plain English: "chance of granted", "prediction"."""
+        targets = self.choice.get("target") or next(iter(self.spec.get("targets") or ()), None)
+        return f"chance of {short(str(targets), 30)}" if self.chances and targets else "prediction"
+
     def name(self, row: Row) -> str:
         """A row's feature, pair, group member or term in words."""
         feature = self.words.label(row["feature"])
         if row.get("feature_b"):
-            return f"{feature} × {self.words.label(row['feature_b'])}"
+            return f"{short(feature, PAIR)} × {short(self.words.label(row['feature_b']), PAIR)}"
         term = row.get("term")
         return f"{feature}: {term}" if term and term != row["feature"] else feature
 
@@ -99,7 +111,10 @@ def unique_names(names: Sequence[str], limit: int = NAME) -> list[str]:
 
 
 def chart(picture: Picture, layers: list[Spec], height: float, values: list[Row], **more: Any) -> Spec:
-    """One layered view over `values`."""
+    """One layered view over `values`; layers whose filter leaves no row are left out."""
+    layers = [
+        layer for layer in layers if "data" in layer or all(_leaves(f, values) for f in layer.get("transform", []))
+    ]
     return {
         "$schema": SCHEMA,
         "width": picture.width,
@@ -109,6 +124,16 @@ def chart(picture: Picture, layers: list[Spec], height: float, values: list[Row]
         "layer": layers,
         **more,
     }
+
+
+def _leaves(transform: Spec, values: list[Row]) -> bool:
+    """Whether the filter (as `only` and `valid` write them) keeps any of `values`."""
+    test = transform["filter"]
+    if "not" in test:
+        return any(value.get(test["not"]["field"]) is None for value in values)
+    if "valid" in test:
+        return any(value.get(test["field"]) is not None for value in values)
+    return any(value.get(test["field"]) == test["equal"] for value in values)
 
 
 def mark(kind: str, style: str | list[str], encoding: Spec, **more: Any) -> Spec:

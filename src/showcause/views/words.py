@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 FORMAT = re.compile(r"^,?(\.\d{1,2})?[%efgd]?$")  # what Python and d3 both read
+
+NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
+BAND = re.compile(rf"^{NUMBER} to (under )?{NUMBER}$")  # how segments name a band of numbers
 
 METRICS = {
     "log_loss": "log-loss",
@@ -39,12 +42,13 @@ METRICS = {
     "true_positive_rate": "hit rate",
     "false_positive_rate": "false alarm rate",
 }
-SPACES = {
-    "probability": "probability",
-    "log-odds": "log-odds",
-    "target": "unit of the target",
-    "score": "score of the model",
-    "loss": "loss",
+PLAIN = {  # the same without jargon
+    "accuracy": "cases decided correctly",
+    "selection_rate": "share that gets the hoped-for decision",
+    "disparate_impact": "lowest share divided by highest (same treatment: 1)",
+    "demographic_parity_difference": "gap between the shares (same treatment: 0)",
+    "r2": "share of the differences explained",
+    "mae": "mean distance from the truth",
 }
 STATES = {"ok": "ok", "not-applicable": "not applicable", "failed": "failed", "not-given": "not given"}
 TITLES = {
@@ -92,6 +96,20 @@ def short(text: str, limit: int = 40) -> str:
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
 
+def cell(value: object) -> str:
+    """A table's cell for people."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def listed(names: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def title(name: str) -> str:
     """An artifact's name for a heading: "model/residuals" → "Residuals"."""
     if name in TITLES:
@@ -100,8 +118,8 @@ def title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def metric(name: str) -> str:
-    return METRICS.get(name, name.replace("_", " "))
+def metric(name: str, *, plain: bool = False) -> str:
+    return (PLAIN.get(name) if plain else None) or METRICS.get(name, name.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -134,11 +152,18 @@ class Words:
             return "missing"
         values = self.entry(feature).get("values", {})
         if isinstance(value, str):
+            band = None if value in values else BAND.match(value)
+            if band:
+                return self._band(feature, *band.groups())
             return str(values.get(value, value))
         for key in (str(value), str(int(value)) if float(value).is_integer() else ""):
             if key in values:
                 return str(values[key])
         return self.amount(feature, value)
+
+    def _band(self, feature: str, low: str, under: str | None, high: str) -> str:
+        """A quantile band with its ends as this feature's numbers are written."""
+        return f"{self.amount(feature, float(low))} to {under or ''}{self.amount(feature, float(high))}"
 
     def coded(self, feature: str, places: list[float]) -> bool:
         """Whether every one of these numbers stands for something that has a value label."""

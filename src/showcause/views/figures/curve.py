@@ -80,6 +80,8 @@ def _one(picture: Picture, rows: list[Row]) -> Spec:
 
 def y_title(picture: Picture) -> str:
     space = str(picture.spec.get("space", ""))
+    if picture.plain and picture.artifact.name.startswith("dependence/"):
+        return picture.outcome
     folder, _, name = picture.artifact.name.partition("/")
     if name in ("ale", "shap") and folder == "dependence":
         return f"effect ({short(space, 30)})"
@@ -182,6 +184,8 @@ def _axes(picture: Picture, feature: str) -> tuple[Spec, Spec]:
     y = column("value", title=y_title(picture), axis={"tickCount": 5, "grid": True}, scale={"zero": False})
     if full:
         y["scale"] = {"domain": [0, 1]}
+    for axis in (x, y) if full and picture.plain else (y,) if picture.chances else ():
+        axis["axis"]["format"] = ".0%"
     return x, y
 
 
@@ -216,14 +220,10 @@ def _single_rows(picture: Picture, rows: list[Row]) -> Spec:
     picks = np.unique(np.linspace(0, len(examples) - 1, min(each, len(examples))).round().astype(int))
     kept = {examples[i] for i in picks}
     kept_rows = [row for row in rows if row["example"] in kept and row["at"] is not None]
-    feature, words = rows[0]["feature"], picture.words
-    values = [
-        {"at": row["at"], "place": words.level(feature, row["at"]), "value": row["value"], "example": row["example"]}
-        | {"shown": number(row["value"])}
-        for row in kept_rows
-    ]
+    values = [{"at": row["at"], "value": float(f"{row['value']:.5g}"), "example": row["example"]} for row in kept_rows]
     x, y = _axes(picture, rows[0]["feature"])
-    tips = tooltip(("example", "row"), ("place", picture.words.label(rows[0]["feature"])), ("shown", "value"))
+    label = picture.words.label(rows[0]["feature"])
+    tips = [*tooltip(("example", "row")), column("at", title=label), column("value", title="value", format=".3~g")]
     mean = {**y, "aggregate": "mean"}
     layers = [
         mark("line", "faint", {"x": x, "y": y, "detail": column("example", "nominal"), "tooltip": tips}),
@@ -248,10 +248,11 @@ def _categories(picture: Picture, rows: list[Row]) -> Spec:
         value["name"] = names[value["place"]]
     tips = tooltip(("place", picture.words.label(rows[0]["feature"])), ("shown", "value"), ("bounds", "95 %"))
     axis = names_axis(list(names.values()))
-    axis["title"] = x_title(picture, rows[0]["feature"])
     x = column(
         "value", title=y_title(picture), axis={"tickCount": 5, "grid": True}, scale={"zero": False, "padding": 12}
     )
+    if picture.chances:
+        x["axis"]["format"] = ".0%"
     where = {"y": axis, "x": x, "tooltip": tips + tooltip(("rows", "rows"))}
     span = {"y": axis, "x": {**x, "field": "low"}, "x2": {"field": "high"}}
     layers = [
@@ -261,7 +262,8 @@ def _categories(picture: Picture, rows: list[Row]) -> Spec:
     ]
     if y_title(picture).startswith("effect"):
         layers.insert(0, mark("rule", "reference", {"x": {"datum": 0}}))
-    return dots(picture, kept, layers, values, step=26)
+    title = {"text": x_title(picture, rows[0]["feature"])}
+    return {**dots(picture, kept, layers, values, step=26), "title": title}
 
 
 def _levels(picture: Picture, rows: list[Row]) -> dict[str, int]:

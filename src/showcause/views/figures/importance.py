@@ -23,6 +23,7 @@ from showcause.views.picture import (
 from showcause.views.words import number, short
 
 OPTIONS = ("target", "segment", "refit")
+PLAIN_BARS = 10
 STYLES = {"feature": "main", "group": "main", "member": "member", "pushes down": "fall", "pushes up": "rise"}
 
 
@@ -54,7 +55,7 @@ def draw(picture: Picture) -> Spec:
     rows = ranked([row for row in picture.rows if row["value"] is not None])
     if not rows:
         return empty(picture, "No importance could be computed.")
-    shown = rows[:BARS]
+    shown = rows[: PLAIN_BARS if picture.plain else BARS]
     names = unique_names([_name(picture, row, rows) for row in shown])
     signed = any(row["value"] < 0 and "term" in row for row in shown)
     values = [_value(picture, row, name, signed, member(row, rows)) for row, name in zip(shown, names, strict=True)]

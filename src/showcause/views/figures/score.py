@@ -27,6 +27,7 @@ from showcause.views.words import metric, number
 
 # On one scale from 0 to 1, the more the better.
 SHARES = ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "mcc", "r2")
+RATES = ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "base_rate", "r2")
 COUNTS = ("true_positive", "false_positive", "true_negative", "false_negative")
 TOGETHER_NAME = "between 0 and 1"
 CONFUSION = "confusion"
@@ -35,10 +36,12 @@ CONFUSION = "confusion"
 def options(artifact: Artifact) -> dict[str, list[Any]]:
     """`metric` (or a group of metrics that share a scale), and the class."""
     metrics = distinct(artifact.table, "metric")
+    if artifact.spec.get("limit"):
+        return {}
     if artifact.name == "model/performance":
         grouped = [name for name in SHARES if name in metrics]
         confused = [name for name in metrics if is_confusion(name)]
-        rest = [name for name in metrics if name not in grouped and name not in confused]
+        rest = [name for name in metrics if name not in confused]
         found = {"metric": [*[TOGETHER_NAME][: len(grouped)], *[CONFUSION][: len(confused)], *rest]}
     else:
         found = {"metric": [name for name in metrics if not is_confusion(name)]}
@@ -53,6 +56,8 @@ def is_confusion(name: str) -> bool:
 def draw(picture: Picture) -> Spec:
     wanted = picture.choice.get("metric")
     rows = _rows(picture, wanted)
+    if picture.spec.get("limit"):
+        return _held(picture, rows)
     if wanted == CONFUSION:
         return _matrix(picture, rows)
     if not any(row["value"] is not None for row in rows):
@@ -93,8 +98,10 @@ def _dots(picture: Picture, rows: list[Row], *, by_metric: bool) -> Spec:
     series = list(dict.fromkeys(_series(row) for row in rows)) if by_metric else [""]
     values = [_value(picture, row, names, by_metric) for row in rows]
     bounded = all(row["metric"] in SHARES and row["value"] >= 0 for row in rows)
-    title = TOGETHER_NAME if bounded and by_metric else metric(rows[0]["metric"])
+    title = TOGETHER_NAME if bounded and by_metric else metric(rows[0]["metric"], plain=picture.plain)
     x = column("value", title=title, axis={"tickCount": 6, "grid": True}, scale={"zero": False, "padding": 12})
+    if picture.plain and rows[0]["metric"] in RATES:
+        x["axis"] = {**x["axis"], "format": ".0%"}
     if by_metric and bounded:
         x["scale"] = {"domain": [0, 1]}
     tips = tooltip(("whole", "of"), ("series", "rows"), ("shown", "value"), ("bounds", "95 %"), ("base", "reference"))
@@ -134,6 +141,34 @@ def _value(picture: Picture, row: Row, names: dict[str, str], by_metric: bool) -
         "base": number(row.get("reference")) if row.get("reference") is not None else "none",
         "count": "not stated" if row.get("count") is None else f"{row['count']:,}",
     }
+
+
+def _held(picture: Picture, rows: list[Row]) -> Spec:
+    """Checks, each as a multiple of the limit that it is held to, since their own scales differ by magnitudes."""
+    least = picture.spec["limit"] == "at least"
+    rows = [row for row in rows if row["value"] is not None and row.get("reference")]
+    if not rows:
+        return empty(picture, "No check could be made.")
+    names = unique_names([metric(row["metric"]) for row in rows])
+    values = []
+    for row, name in zip(rows, names, strict=True):
+        ratio = row["value"] / row["reference"]
+        word = f"{number(row['value'])}, {picture.spec['limit']} {number(row['reference'])}"
+        part = "held" if (ratio >= 1) == least or ratio == 1 else "broken"
+        values.append(
+            {"name": name, "whole": metric(row["metric"]), "ratio": min(ratio, 2.5), "word": word, "part": part}
+        )
+    y, tips = names_axis(names), tooltip(("whole", "check"), ("word", "value"), ("part", "limit"))
+    scale = {"domain": [0, 3.6]}
+    x = column("ratio", title="times its limit", scale=scale, axis={"values": [0, 1, 2], "grid": False})
+    bar = {"y": y, "x": x, "tooltip": tips}
+    layers = [
+        mark("bar", "main", bar, transform=only("part", "held"), height={"band": 0.5}),
+        mark("bar", "rise", bar, transform=only("part", "broken"), height={"band": 0.5}),
+        mark("rule", "reference", {"x": {"datum": 1}}),
+        mark("text", "word", {"y": y, "x": x, "text": column("word", "nominal")}, align="left", dx=6),
+    ]
+    return dots(picture, names, layers, values, step=28)
 
 
 def matrix(rows: list[Row]) -> dict[tuple[str, str], float]:

@@ -65,6 +65,7 @@
     if (before && before.now === now) return before.done;
     const state = { now, view: null };
     drawn.set(host, state);
+    host.style.minHeight = "";
     if (before && before.view) before.view.finalize();
     caption(host, entry);
     if (!entry) {
@@ -94,6 +95,12 @@
     form.addEventListener("change", () => {
       draw(document.querySelector(`[data-chart="${CSS.escape(form.dataset.for)}"]`));
     });
+  }
+
+  // Room for each chart before it is drawn, so that nothing jumps.
+  for (const host of hosts) {
+    const entry = data.charts[host.dataset.chart].specs[chosen(host)];
+    if (entry && entry.spec.height) host.style.minHeight = `${entry.spec.height + 44}px`;
   }
 
   const seen = new IntersectionObserver((entries) => {

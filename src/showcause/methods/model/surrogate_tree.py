@@ -1,0 +1,152 @@
+"""model/surrogate_tree: see `compute`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from showcause.adapters.dataset import Dataset
+from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.model import Model
+from showcause.adapters.questions import Question, nodes
+from showcause.adapters.readable import readable
+from showcause.core.errors import NotApplicable, ParameterError
+from showcause.methods.method import Job, Result, method
+
+FIT_ROWS = 20_000
+FEW_ROWS = 60  # without training rows, below this many nothing is held out
+LEVELS = 20  # levels of a categorical column that may be asked for, the commonest
+
+
+def _reason(model: Model, data: Dataset) -> str | None:
+    own = readable(model, data.X)
+    return f"the model is readable itself: see {own}" if own else None
+
+
+@dataclass(frozen=True)
+class View:
+    """The numeric view: a number as it is, a level of a category as 1 or 0 (`level`; "" is the missing value)."""
+
+    feature: str
+    level: str | None = None
+
+
+@method("model/surrogate_tree", kind="tree", applies=_reason)
+def compute(job: Job, *, depth: int = 3) -> Result:
+    """Which few questions imitate the model best, and how well do they?
+
+    A regression tree of at most `depth` (1 to 4) questions in a row, fitted by scikit-learn to the model's own outputs
+    on the training rows (else on two thirds of X), in raw columns: numbers by "≤", categories one level at a time.
+    `value` is the mean output of the model at the node, `count` the rows it was fitted on there; see model/tree for the
+    other columns. It is an imitation of the model, not the model: spec.fidelity says how much of the outputs' variance
+    it explains (r2, the mean over outputs that vary) and how often it decides the same (agreement), on held-out rows
+    and on those it was fitted on. Source: Craven & Shavlik 1996.
+    """
+    if not 1 <= depth <= 4:
+        raise ParameterError(f"model/surrogate_tree: depth must lie between 1 and 4, got {depth}")
+    from sklearn.tree import DecisionTreeRegressor
+
+    fit, held, notes = _populations(job)
+    frame, outputs = fit
+    if len(frame) < 2 or not np.ptp(outputs, axis=0).any():
+        raise NotApplicable("the model's outputs do not vary over these rows: there is nothing to ask")
+    views = _views(frame)
+    leaf = max(1, min(5, len(frame) // 10), len(frame) // 100)
+    tree = DecisionTreeRegressor(max_depth=depth, min_samples_leaf=leaf, random_state=0)
+    tree.fit(_matrix(frame, views), outputs)
+    names = "train" if job.data.train is not None else "fitted on"
+    fidelity: dict[str, Any] = {names: _fidelity(job, tree, views, *fit)}
+    fidelity["held out"] = _fidelity(job, tree, views, *held) if held is not None else None
+    values = np.asarray(tree.tree_.value, dtype=np.float64)[:, :, 0]
+
+    def ask(column: int, cut: float, missing_left: bool) -> Question:
+        return _question(frame, views[column], cut, missing_left)
+
+    columns = nodes(tree.tree_, values, job.target_names, ask)
+    spec = {
+        "fidelity": fidelity,
+        "terms": "raw columns",
+        "fitted_to": "the model's outputs",
+        "fitted_on": {"source": "train" if job.data.train is not None else "X", "rows": len(frame)},
+        "notes": notes,
+    }
+    return Result(columns, spec)
+
+
+Population = tuple[Frame, Rows]  # rows and the model's outputs for them
+
+
+def _populations(job: Job) -> tuple[Population, Population | None, list[str]]:
+    """(to fit on, held out, notes)."""
+    data, whole = job.data, (job.data.X, job.outputs)
+    if data.train is not None:
+        if len(data.train) <= FIT_ROWS:
+            return (data.train, job.train_outputs), whole, []
+        rows = np.sort(job.rng("surrogate").choice(len(data.train), FIT_ROWS, replace=False))
+        sample = data.train.take(rows)
+        outputs = job.train_outputs[rows] if data.train_y is not None else job.model.predict(sample)
+        return (sample, outputs), whole, [f"Fitted on {FIT_ROWS:,} of {len(data.train):,} training rows."]
+    if len(data) < FEW_ROWS:
+        return whole, None, [f"There are {len(data)} rows and no training rows: fidelity could not be held out."]
+    order = job.rng("surrogate").permutation(len(data))
+    cut = 2 * len(data) // 3
+    fit, held = np.sort(order[:cut]), np.sort(order[cut:])
+    note = "No training rows were given: fitted on two thirds of the rows explained, held out on the others."
+    return (data.X.take(fit), job.outputs[fit]), (data.X.take(held), job.outputs[held]), [note]
+
+
+def _views(frame: Frame) -> list[View]:
+    views = []
+    for name in frame.names:
+        column = frame.column(name)
+        if column.is_number:
+            views.append(View(name))
+            continue
+        present = column.values[~np.isnan(column.values)].astype(np.int64)
+        counts = np.bincount(present, minlength=len(column.levels))
+        commonest = np.sort(np.argsort(-counts, kind="stable")[:LEVELS])
+        views += [View(name, column.levels[code]) for code in commonest]
+        if len(present) < len(column.values):
+            views.append(View(name, ""))
+    return views
+
+
+def _matrix(frame: Frame, views: list[View]) -> Rows:
+    """(rows, views) float32-safe numbers, NaN where a number is missing."""
+    largest = float(np.finfo(np.float32).max)
+    columns = []
+    for view in views:
+        column = frame.column(view.feature)
+        if view.level is None:
+            columns.append(np.clip(column.values, -largest, largest))
+        elif view.level == "":
+            columns.append(np.isnan(column.values).astype(np.float64))
+        else:
+            code = column.levels.index(view.level) if view.level in column.levels else -1
+            columns.append((column.values == code).astype(np.float64))
+    return np.column_stack(columns)
+
+
+def _question(frame: Frame, view: View, cut: float, missing_left: bool) -> Question:
+    """A level's column is 1 on the right: the question is whether it is that level, and left is no."""
+    if view.level is None:
+        gaps = bool(np.isnan(frame.column(view.feature).values).any())
+        return Question(
+            view.feature, cut, note=f"missing values go with {'yes' if missing_left else 'no'}" * gaps or None
+        )
+    note = "asks whether the value is missing" if view.level == "" else None
+    return Question(view.feature, categories=view.level or "missing", left_is_yes=False, note=note)
+
+
+def _fidelity(job: Job, tree: Any, views: list[View], frame: Frame, outputs: Rows) -> dict[str, Any]:
+    imitated = tree.predict(_matrix(frame, views)).reshape(outputs.shape)
+    error, spread = ((outputs - imitated) ** 2).sum(axis=0), ((outputs - outputs.mean(axis=0)) ** 2).sum(axis=0)
+    varies = spread > 0
+    found: dict[str, Any] = {"rows": len(frame)}
+    found["r2"] = float(1 - (error[varies] / spread[varies]).mean()) if varies.any() else None
+    if job.model.classes:
+        same = job.decision.classes(imitated) == job.decision.classes(outputs)
+        found["agreement"] = float(same.mean())
+    return found
