@@ -55,9 +55,9 @@ def accumulate(steps: Rows, rows: Rows, differences: Rows, weights: Rows) -> tup
         pooled = squares.sum() / free.sum() if free.sum() else np.nan
         variance = np.where(counts > 1, squares / np.maximum(free, 1), pooled)
         covariance = np.diag(variance / counts)
-        shared = np.bincount(steps[first], apart[first] * apart[second], size)[: size - 1]
-        covariance[np.arange(size - 1), np.arange(1, size)] = shared / (counts[:-1] * counts[1:])
-        covariance[np.arange(1, size), np.arange(size - 1)] = shared / (counts[:-1] * counts[1:])
+        scaled = apart * np.sqrt(1 / np.maximum(counts * free, 1))[steps]
+        shared = np.bincount(steps[first], scaled[first] * scaled[second], size)[: size - 1]
+        covariance += np.diag(shared, 1) + np.diag(shared, -1)
         curve[:, k] = centred @ effect
         errors[:, k] = np.sqrt(np.maximum(np.einsum("mk,kl,ml->m", centred, covariance, centred), 0.0))
     return curve, errors

@@ -10,7 +10,8 @@ import numpy as np
 from showcause.adapters.frame import Rows
 from showcause.adapters.replaced import shuffled
 from showcause.core.errors import NotApplicable, ParameterError
-from showcause.kernels.clusters import association, groups_of
+from showcause.kernels.clusters import association as associations
+from showcause.kernels.clusters import groups_of
 from showcause.kernels.loss import loss_name, losses_of, second_name
 from showcause.kernels.ranks import interval
 from showcause.kernels.shuffle import ERRORS, SHUFFLE, Tally, affordable, budget_notes, tally
@@ -29,10 +30,10 @@ MEASURES = (
     needs=("labels", "two features", "two rows"),
     in_snapshot={"predictions": 300_000},
 )
-def compute(job: Job, *, threshold: float = 0.7, repeats: int = 5, predictions: int | None = None) -> Result:
+def compute(job: Job, *, association: float = 0.7, repeats: int = 5, predictions: int | None = None) -> Result:
     """How much do features that go together matter as a group?
 
-    threshold              every pair in a group has at least this association
+    association            every pair in a group goes together at least so much, from 0 to 1
     repeats, predictions   as importance/permutation
 
     Groups come from complete linkage on 1 - association over the rows (a seeded sample of 5,000 where there are more):
@@ -40,20 +41,20 @@ def compute(job: Job, *, threshold: float = 0.7, repeats: int = 5, predictions: 
     categories. A group's columns are shuffled together, from the same donor, so that they stay in step: `value` is the
     mean increase in loss, as in importance/permutation, in the row whose `feature` is the group's name ("a + b"); the
     members shuffled alone, with the same donors, follow it. A group that matters more than its members' sum holds
-    features that can stand in for each other. Raises NotApplicable where no pair reaches the threshold.
+    features that can stand in for each other. Raises NotApplicable where no pair reaches it.
     Source: Breiman 2001 (grouped as in Au, Herbinger, Stachl, Bischl & Casalicchio 2022, GOPFI).
     """
     positive(repeats=repeats, predictions=predictions)
-    if not 0 < threshold <= 1:
-        raise ParameterError(f"threshold must lie above 0 and at most at 1, got {threshold}")
+    if not 0 < association <= 1:
+        raise ParameterError(f"association must lie above 0 and at most at 1, got {association}")
     names = job.data.X.names
     seen = job.sample(ASSOCIATION_ROWS)
-    strength = association(
+    strength = associations(
         [job.data.X.column(name).values[seen] for name in names], [job.data.X.column(name).is_number for name in names]
     )
-    groups = [[names[j] for j in group] for group in groups_of(strength, threshold)]
+    groups = [[names[j] for j in group] for group in groups_of(strength, association)]
     if not groups:
-        raise NotApplicable(_nearest(list(names), strength, threshold))
+        raise NotApplicable(_nearest(list(names), strength, association))
     sets, labels = [], []
     for members in groups:
         title = " + ".join(members)
