@@ -71,7 +71,7 @@ def test_many_columns_within_the_budget():
     y = X[:, 0] + X[:, 250]
     found = sc.compute(
         "importance/correlated_groups", lambda r: r[:, 0] + r[:, 250], X, y, task="regression", predictions=300_000
-    )  # noqa: E501
+    )
     assert found.table.num_rows == 750
     assert found.table["feature"][0].as_py() == "x0 + x250"
     assert found.spec["rows"]["count"] * found.spec["repeats"] * 750 <= 300_000
