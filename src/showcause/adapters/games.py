@@ -85,8 +85,7 @@ def exact_values(model: Model, rows: Frame, background: Frame, tick: Tick = lamb
         picks = np.where(members[coalition][:, None, :], row[:, None, None], n + np.arange(m)[None, :, None])
         worth[row, coalition] = table.ask(picks.reshape(-1, p)).reshape(len(number), m, -1).mean(axis=1)
         tick((start + len(number)) / (n * inner))
-    phi = np.einsum("jc,nck->njk", kernels.shapley_weights(p), worth)
-    return Values(phi, base, table.predictions, table.evaluations)
+    return Values(kernels.shapley_values(worth), base, table.predictions, table.evaluations)
 
 
 def sampled_values(
@@ -98,7 +97,7 @@ def sampled_values(
     tick: Tick = lambda share: None,
 ) -> Values:
     """From `pairs` random orders and their reverses, each pair with one background row; every one is used equally
-    often, so `pairs` must be a multiple of their number. `rngs`: one generator a row.
+    often, so `pairs` (two or more) must be a multiple of their number. `rngs`: one generator a row.
 
     Each pair adds up to the difference between the row and its background row, so efficiency holds exactly.
     """
@@ -124,11 +123,24 @@ def sampled_values(
             backward = np.concatenate([start_worth, asked[i, :, 1], end], axis=1)
             each = kernels.contributions(orders[i], forward, backward)
             phi[row] = each.mean(axis=0)
-            error[row] = each.std(axis=0, ddof=1) / np.sqrt(pairs) if pairs > 1 else np.nan
-            halves[:, row] = each[0::2].mean(axis=0), each[min(1, pairs - 1) :: 2].mean(axis=0)
+            error[row] = _standard_error(each, m)
+            halves[:, row] = each[: pairs // 2].mean(axis=0), each[pairs // 2 :].mean(axis=0)
         tick((block[-1] + 1) / n)
     base = table.reference.mean(axis=0)
     return Values(phi, base, table.predictions, table.evaluations, error, (halves[0], halves[1]))
+
+
+def _standard_error(each: Rows, m: int) -> Rows:
+    """Of the mean over pairs (pairs, features, outputs), pair i walked from background row i % m.
+
+    Where every background row was walked from more than once, the error of the orders alone (variance within background
+    rows); else orders and background cannot be told apart, and the error is that of both.
+    """
+    pairs = len(each)
+    if pairs > m:
+        within = each.reshape(pairs // m, m, *each.shape[1:]).var(axis=0, ddof=1).mean(axis=0)
+        return np.asarray(np.sqrt(within / pairs))
+    return np.asarray(each.std(axis=0, ddof=1) / np.sqrt(pairs))
 
 
 def fitting(max_rows: int | None, max_cells: int | None, width: int) -> int | None:

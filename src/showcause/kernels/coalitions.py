@@ -22,14 +22,18 @@ def coalitions(p: int) -> Array:
     return (np.arange(1 << p)[:, None] >> np.arange(p)) % 2 == 1
 
 
-def shapley_weights(p: int) -> Array:
-    """(p, 2^p): phi = weights @ worth, with worth in the order of `coalitions`."""
-    members = coalitions(p)
-    size = members.sum(axis=1)
-    share = np.array([factorial(s) * factorial(p - s - 1) / factorial(p) for s in range(p)] + [0.0])
-    joined = share[np.maximum(size - 1, 0)]
-    left = -share[size]
-    return np.where(members, joined[:, None], left[:, None]).T.copy()
+def shapley_values(worth: Array) -> Array:
+    """(n, 2^p, K) worth in the order of `coalitions` → (n, p, K). A feature that changes no worth gets exactly zero."""
+    p = worth.shape[1].bit_length() - 1
+    number = np.arange(1 << p)
+    size = coalitions(p).sum(axis=1)
+    share = np.array([factorial(s) * factorial(p - s - 1) / factorial(p) for s in range(p)])
+    out = np.empty((len(worth), p, worth.shape[2]))
+    for j in range(p):
+        without = number[number >> j & 1 == 0]
+        added = worth[:, without | 1 << j] - worth[:, without]
+        out[:, j] = np.einsum("c,nck->nk", share[size[without]], added)
+    return out
 
 
 def distinct(codes: Array) -> tuple[Array, Array]:

@@ -44,8 +44,9 @@ def compute(
     `base` + the `value`s of a row = its `prediction`, in the space of the model's own output; absent columns take the
     values of background rows (the interventional game). Up to `exact_features` columns every coalition is counted over
     the whole background. Beyond, `permutations` random orders and their reverses are walked, each pair from one
-    background row; `error` is the standard error over pairs (noise "monte-carlo"), efficiency holds exactly, and the
-    background is the sample of rows that were walked from. `evaluations` caps the rows that the model is asked about,
+    background row; `error` is the standard error over pairs (noise "monte-carlo"; of the orders alone where
+    `permutations` is twice the background or more), efficiency holds exactly, and the background is the sample of rows
+    that were walked from, each equally often. `evaluations` caps the rows that the model is asked about,
     and with them the rows explained, the background and the orders; `max_rows` and `max_cells` (rows × columns ×
     classes) cap the rows. The spec says what was used.
     Source: Shapley 1953; Castro, Gómez & Tejada 2009; Mitchell, Cooper, Frank & Holmes 2022. Compared with 2^p

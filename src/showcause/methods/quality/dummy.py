@@ -14,7 +14,6 @@ from showcause.adapters.trees import tree_view
 from showcause.methods.method import Job, Result, method
 
 LIMIT = 1e-9  # relative to the largest contribution of any column
-ROWS, BACKGROUND = 8, 24
 
 NOTES = [
     "Injected copy: the same explanation is run with one more column, a shuffled copy of the column that matters most, "
@@ -29,7 +28,7 @@ NOTES = [
     uses=("attribution/tree_shap|attribution/shapley",),
     after=("importance/shap", "importance/permutation"),
 )
-def compute(job: Job, *, rows: int = ROWS, background: int = BACKGROUND) -> Result:
+def compute(job: Job, *, rows: int = 8, background: int = 24) -> Result:
     """Does a column that the model never sees get a contribution of zero?
 
     The attribution in use is run again on a few rows, with the model made to ignore one more column. `injected_copy` is
