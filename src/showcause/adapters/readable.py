@@ -179,9 +179,21 @@ def linear(model: Model, X: Frame) -> Linear:
     sample = _sample(X)
     additive = seen.matrix(sample) @ coefficients.T + constant
     space = _space(model, seen, sample, additive)
+    if space is None and outputs == 1:  # columns may be centred before they are weighed: the slopes still hold
+        offset = _offset(model, sample, additive)
+        constant = constant + offset
+        space = _space(model, seen, sample, additive + offset)
     if space is None:
         raise NotReadable(f"not a linear model: the coefficients of {name} do not reproduce its predictions")
     return Linear(seen, coefficients, constant, space)
+
+
+def _offset(model: Model, sample: Frame, additive: Rows) -> float:
+    """What the additive output lacks, in its space: the median, since probabilities near 0 and 1 are saturated."""
+    outputs = model.predict(sample)
+    if model.space == "probability":
+        outputs = np.log(np.clip(outputs, 1e-12, 1) / np.clip(1 - outputs, 1e-12, 1))
+    return float(np.median(outputs - additive))
 
 
 def _space(model: Model, seen: Encoded, sample: Frame, additive: Rows) -> str | None:

@@ -75,8 +75,8 @@ KINDS: dict[str, Kind] = {
             "importance",
             "How much does each feature matter?",
             "feature:s feature_b:s group:s term:s",
-            "value:f error_rate:f absolute_error:f h2:f h2_error:f rank_low:i rank_high:i",
-            "feature_b group term error_rate absolute_error h2 h2_error rank_low rank_high",
+            "value:f scale:f error_rate:f absolute_error:f h2:f h2_error:f rank_low:i rank_high:i",
+            "feature_b group term scale error_rate absolute_error h2 h2_error rank_low rank_high",
         ),
         _kind(
             "attribution",

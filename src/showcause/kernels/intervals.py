@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 
@@ -155,7 +155,7 @@ def logit_interval(p: float, n: int) -> tuple[float, float]:
     if not n or not 0 < p < 1:
         return NAN, NAN
     centre, half = np.log(p / (1 - p)), Z / np.sqrt(n * p * (1 - p))
-    return float(1 / (1 + np.exp(-(centre - half)))), float(1 / (1 + np.exp(-(centre + half))))
+    return float(special.expit(centre - half)), float(special.expit(centre + half))
 
 
 def resampled_tables(table: Rows, rng: np.random.Generator) -> Rows:

@@ -30,7 +30,7 @@ def compute(job: Job) -> Result:
     with the others fixed; `feature` is the raw column behind it (two of them: `feature_b` too; none or more: `feature`
     is the term and a note says so). spec.space: "target" (its unit), "log of the target" (log link), "log-odds" of
     classes_[1], "log-odds up to a common term" (softmax, by `target`) or "score" (a decision function).
-    spec.intercept is what remains at zero; spec.standard_deviation that of each term over the rows explained: times
+    spec.intercept is what remains at zero; `scale` is the term's standard deviation over the rows explained: times
     `value`, it compares terms of different scale. Rows are ordered by that product. Coefficients that do not reproduce
     the model's own predictions are refused. No standard errors: fitted coefficients carry none, penalised least of all.
     """
@@ -40,10 +40,11 @@ def compute(job: Job) -> Result:
     spread = seen.matrix(job.data.X if len(rows) == len(job.data) else job.data.X.take(rows)).std(axis=0)
     order = np.argsort(-np.abs(found.coefficients * spread).max(axis=0), kind="stable")
     sides = [_side(job, seen, int(e)) for e in order]
-    columns: dict[str, Any] = {"feature": [], "feature_b": [], "term": [], "note": [], "value": [], "target": []}
+    names = ("feature", "feature_b", "term", "note", "scale", "value", "target")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     for k, target in enumerate(job.target_names):
         for e, (feature, feature_b, note) in zip(order, sides, strict=True):
-            line = (feature, feature_b, seen.names[e], note, float(found.coefficients[k, e]), target)
+            line = (feature, feature_b, seen.names[e], note, spread[e], found.coefficients[k, e], target)
             for name, cell in zip(columns, line, strict=True):
                 columns[name].append(cell)
     if not job.model.classes:
@@ -51,14 +52,13 @@ def compute(job: Job) -> Result:
     if not any(columns["feature_b"]):
         del columns["feature_b"]
     intercepts = dict(zip(job.target_names, found.intercept, strict=True))
-    notes = ["A coefficient depends on the scale of its column: compare them times spec.standard_deviation."]
+    notes = ["A coefficient depends on the scale of its column: compare them times `scale`."]
     if not seen.plain:
         notes.append("Terms are the columns after the model's own transformers, such as scaled or one-hot columns.")
     spec = {
         "space": found.space,
         "estimator": type(seen.last).__name__,
         "intercept": {target or "prediction": value for target, value in intercepts.items()},
-        "standard_deviation": dict(zip(seen.names, spread, strict=True)),
         "seen_through": list(seen.through),
         "notes": notes,
         **job.rows_spec(rows),

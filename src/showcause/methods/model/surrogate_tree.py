@@ -10,7 +10,7 @@ import numpy as np
 from showcause.adapters.dataset import Dataset
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import Model
-from showcause.adapters.questions import Question, nodes
+from showcause.adapters.questions import Question, is_missing, nodes
 from showcause.adapters.readable import readable
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method
@@ -131,13 +131,16 @@ def _matrix(frame: Frame, views: list[View]) -> Rows:
 
 def _question(frame: Frame, view: View, cut: float, missing_left: bool) -> Question:
     """A level's column is 1 on the right: the question is whether it is that level, and left is no."""
+    if view.level == "":
+        return is_missing(view.feature, False)
+    if view.level is None and not np.isfinite(cut):
+        return is_missing(view.feature, missing_left)
     if view.level is None:
         gaps = bool(np.isnan(frame.column(view.feature).values).any())
         return Question(
             view.feature, cut, note=f"missing values go with {'yes' if missing_left else 'no'}" * gaps or None
         )
-    note = "asks whether the value is missing" if view.level == "" else None
-    return Question(view.feature, categories=view.level or "missing", left_is_yes=False, note=note)
+    return Question(view.feature, categories=view.level, left_is_yes=False)
 
 
 def _fidelity(job: Job, tree: Any, views: list[View], frame: Frame, outputs: Rows) -> dict[str, Any]:
