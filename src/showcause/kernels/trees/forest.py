@@ -273,7 +273,7 @@ def step(nodes: Nodes, node: int, code: int) -> int:
         left = nodes.table_left[nodes.table[node] + code] != 0
     else:
         left = (nodes.low[node] <= code) & (code <= nodes.high[node])
-    return node + 1 + (1 - left) * (nodes.right[node] - node - 1)
+    return int(node + 1 + (1 - left) * (nodes.right[node] - node - 1))
 
 
 @compiled
