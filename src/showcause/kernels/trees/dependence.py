@@ -2,8 +2,7 @@
 
 Partial dependence comes from the same tables as Shapley values: at a leaf it depends on the row's pattern and on how
 many background rows meet all other players' conditions, so the background enters as counts of patterns and its size
-hardly matters. Individual curves and replacements walk again only those trees whose path tests the player, from the
-first test that turns out differently.
+hardly matters. Individual curves and replacements are in ``walks``.
 
 Nothing is centred here. Law: whatever is returned is the mean, or the value, of ``forest.predict`` on the rows with
 the player's columns replaced, within 1e-9.
@@ -14,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
-from .forest import Codes, Floats, Forest, Ints, Nodes, players_of, step
+from .forest import Floats, Forest, Ints, players_of
 from .interactions import split_terms
 from .shap import shares_of, weighted_mean
 from .tables import DEPENDENCE, sweep
-
-BLOCK = 64  # rows that walk one tree together
+from .walks import walk_with_donors
 
 
 def partial_dependence(
@@ -106,7 +103,7 @@ def ice(
     owner, codes = players_of(forest, players), forest.encode(X)
     at = forest.encode(_grid_rows(forest, player, grid, owner))
     donors = np.broadcast_to(np.arange(len(at))[:, None], (len(at), len(codes)))
-    out = _replaced(forest, codes, at, np.ascontiguousarray(donors), owner, player, player + 1)
+    out = walk_with_donors(forest, codes, at, np.ascontiguousarray(donors), owner, player, player + 1)
     return np.asarray(out[0].transpose(1, 0, 2))
 
 
@@ -130,7 +127,7 @@ def replaced(
         raise ValueError(f"donors must be (repeats, {len(codes)}) row numbers, got shape {donors.shape}")
     if donors.size and donors.max() >= len(given):
         raise ValueError(f"donor {donors.max()} is beyond the source's {len(given)} rows")
-    return _replaced(forest, codes, given, donors, owner, 0, int(owner.max()) + 1)
+    return walk_with_donors(forest, codes, given, donors, owner, 0, int(owner.max()) + 1)
 
 
 def _grid_rows(forest: Forest, player: int, grid: NDArray[Any], owner: Ints) -> Floats:
@@ -142,69 +139,3 @@ def _grid_rows(forest: Forest, player: int, grid: NDArray[Any], owner: Ints) -> 
     rows = np.full((len(values), forest.n_features), np.nan)
     rows[:, columns] = values
     return rows
-
-
-def _replaced(
-    forest: Forest, codes: Codes, given: Codes, donors: NDArray[np.int64], owner: Ints, first: int, last: int
-) -> Floats:
-    base = forest.predict_codes(codes)
-    out: Floats = np.empty((last - first, len(donors), *base.shape))
-    out[:] = base
-    _walk_again(
-        forest.grid.nodes, forest.value, forest.roots, forest.tree_output, codes, given, donors, owner, first, out
-    )
-    return out
-
-
-@parallel
-def _walk_again(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, codes: Codes, given: Codes,
-    donors: NDArray[np.int64], owner: Ints, first: int, out: Floats,
-) -> None:  # fmt: skip
-    n, n_players = len(codes), out.shape[0]
-    for block in prange((n + BLOCK - 1) // BLOCK):
-        path, done = np.empty(64, np.int32), np.full(n_players, -1, np.int64)
-        for tree in range(len(roots) - 1):
-            for row in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
-                node, length = roots[tree], 0
-                while nodes.feature[node] >= 0:
-                    if length == len(path):
-                        path = np.append(path, np.empty(length, np.int32))
-                    path[length] = node
-                    length += 1
-                    node = step(nodes, node, codes[row, nodes.feature[node]])
-                visit = np.int64(tree) * n + row
-                for d in range(length):
-                    player = owner[nodes.feature[path[d]]] - first
-                    if player < 0 or player >= n_players or done[player] == visit:
-                        continue
-                    done[player] = visit
-                    for repeat in range(len(donors)):
-                        donor = donors[repeat, row]
-                        leaf = _leaf_with(nodes, path, d, length, node, codes, row, given, donor, owner, player + first)
-                        if leaf != node:
-                            for k in range(value.shape[1]):
-                                change = value[leaf, k] - value[node, k]
-                                out[player, repeat, row, tree_output[tree] + k] += change
-
-
-@compiled
-def _leaf_with(
-    nodes: Nodes, path: Ints, d: int, length: int, leaf: int, codes: Codes, row: int, given: Codes, donor: int,
-    owner: Ints, player: int,
-) -> int:  # fmt: skip
-    """Where a row ends with the player's columns from a donor, if its own path[:length] ends in leaf."""
-    node = leaf
-    for e in range(d, length):
-        test = path[e]
-        feature = nodes.feature[test]
-        if owner[feature] == player:
-            here = step(nodes, test, given[donor, feature])
-            if here != (path[e + 1] if e + 1 < length else leaf):
-                node = here
-                break
-    while nodes.feature[node] >= 0:
-        feature = nodes.feature[node]
-        code = given[donor, feature] if owner[feature] == player else codes[row, feature]
-        node = step(nodes, node, code)
-    return node
