@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
-from games import interventional_game, path_dependent_game, random_forest, random_rows, shapley
+from games import (
+    interactions_by_definition,
+    interventional_game,
+    path_dependent_game,
+    random_forest,
+    random_rows,
+    shapley,
+)
 
-from showcause.kernels.trees import Tree, interventional, pack, path_dependent
+from showcause.kernels.trees import Tree, interactions, interventional, pack, path_dependent
 
 SHAPES = {
     "plain": {},
@@ -46,3 +53,36 @@ def test_zero_cover_is_no_nan():
     np.testing.assert_allclose(phi[:, :, 0].sum(axis=1), forest.predict(X)[:, 0] - 5, atol=1e-12)
     expected = [shapley(path_dependent_game(forest, x, [0, 1]), 2)[:, 0] for x in X]
     np.testing.assert_allclose(phi[:, :, 0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_interactions_by_enumeration(shape, seed):
+    forest = random_forest(seed, **SHAPES[shape])
+    f = forest.n_features
+    X, B = random_rows(seed + 100, 2, f), random_rows(seed + 200, 7, f)
+    weights = np.random.default_rng(seed).random(7)
+    players = [np.arange(f), np.arange(f) // 2][seed % 2]
+    inter, base = interactions(forest, X, B, players=players, weights=weights)
+    path, mean = interactions(forest, X, players=players)
+    for row, x in enumerate(X):
+        game = interventional_game(forest, x, B, players, weights)
+        np.testing.assert_allclose(inter[row], interactions_by_definition(game, players.max() + 1), atol=1e-12)
+        np.testing.assert_allclose(base, game(frozenset()), atol=1e-12)
+        game = path_dependent_game(forest, x, players)
+        np.testing.assert_allclose(path[row], interactions_by_definition(game, players.max() + 1), atol=1e-12)
+        np.testing.assert_allclose(mean, game(frozenset()), atol=1e-12)
+
+
+def test_many_players_on_one_path_by_enumeration():
+    """Thirteen players: more than the tables of dense groups and the sums over sets take."""
+    forest = random_forest(1, n_features=13, n_trees=1, depth=30, chain=True)
+    X, B = random_rows(2, 1, 13), random_rows(3, 40, 13)
+    players = np.arange(13)
+    for x, game, (values, _) in [
+        (X[0], interventional_game(forest, X[0], B, players), interactions(forest, X, B)),
+        (X[0], path_dependent_game(forest, X[0], players), interactions(forest, X)),
+    ]:
+        assert np.isfinite(x).any()
+        np.testing.assert_allclose(values[0], interactions_by_definition(game, 13), atol=1e-12)
+        np.testing.assert_allclose(values[0].sum(axis=0), shapley(game, 13), atol=1e-12)

@@ -20,12 +20,6 @@ def compiled(kernel: Kernel) -> Kernel:
     return result
 
 
-def inlined(kernel: Kernel) -> Kernel:
-    """Compile into the caller's body, so that the caller's loops over rows can be vectorised."""
-    result: Kernel = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")(kernel)
-    return result
-
-
 def parallel(kernel: Kernel) -> Kernel:
     """Compile with ``prange`` loops spread over threads."""
     result: Kernel = numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(kernel)

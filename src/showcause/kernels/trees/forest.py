@@ -260,20 +260,13 @@ def players_of(forest: Forest, players: NDArray[Any] | None) -> Ints:
 
 
 @compiled
-def goes_left(nodes: Nodes, node: int, code: int) -> bool:
-    if nodes.table[node] >= 0:
-        return bool(nodes.table_left[nodes.table[node] + code])
-    return bool(nodes.low[node] <= code) and bool(code <= nodes.high[node])
-
-
-@compiled
 def step(nodes: Nodes, node: int, code: int) -> int:
     """The child to which a row with this code goes; in preorder the left one comes next, so no branch is needed."""
     if nodes.table[node] >= 0:
         left = nodes.table_left[nodes.table[node] + code] != 0
     else:
         left = (nodes.low[node] <= code) & (code <= nodes.high[node])
-    return node + 1 + (1 - left) * (nodes.right[node] - node - 1)
+    return int(node + 1 + (1 - left) * (nodes.right[node] - node - 1))
 
 
 @compiled

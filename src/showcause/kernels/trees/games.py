@@ -118,7 +118,6 @@ def interventional_terms(
     m: int,
     background: Keys,
     share: Floats,
-    n_background: int,
     constants: Weights,
     pairs: bool,
     sums: Floats,
@@ -127,13 +126,13 @@ def interventional_terms(
     """Patterns (count,) and distinct background patterns with their shares → terms (terms, count); sums is scratch."""
     terms[: m + (m * (m - 1) // 2 if pairs else 0), :count] = 0.0
     if m <= MOST_SUMMED:
-        _by_sums(patterns, count, m, background, share, n_background, constants, pairs, sums, terms)
+        _by_sums(patterns, count, m, background, share, constants, pairs, sums, terms)
         return
     full = (np.uint64(1) << np.uint64(m)) - np.uint64(1)
     for k in range(count):
         needed = full & ~patterns[k]
         b = count_bits(needed)
-        for other in range(n_background):
+        for other in range(len(background)):
             if background[other] & needed == needed:
                 _add_pair(patterns[k], background[other], m, b, share[other], constants, pairs, terms, k)
 
@@ -145,7 +144,6 @@ def _by_sums(
     m: int,
     background: Keys,
     share: Floats,
-    n_background: int,
     constants: Weights,
     pairs: bool,
     sums: Floats,
@@ -161,7 +159,7 @@ def _by_sums(
     """
     order = max(0, (m + 1) // 2 - 1)
     sums[: LANES << m] = 0.0
-    for other in range(n_background):
+    for other in range(len(background)):
         to, a = background[other] * np.uint64(LANES), m - count_bits(background[other])
         for q in range(LANES):
             sums[to + np.uint64(q)] = share[other] * constants.rising[order, a, q]
@@ -212,12 +210,56 @@ def _read_sums(z: np.uint64, m: int, falling: Floats, pairs: bool, sums: Floats,
 
 
 @compiled
+def dependence_terms(
+    patterns: Keys, count: int, m: int, background: Keys, share: Floats, pairs: bool, hits: Floats, terms: Floats
+) -> None:
+    """As above, for partial dependence: what replacing player i, or the pair, in every background row does on average.
+
+    Term i is the leaf's partial dependence on player i less the leaf's mean; the term of a pair is their joint partial
+    dependence, plus the mean, less those of the two. hits (scratch): shares of the background that meet all players
+    but exactly those of the term.
+    """
+    everyone, full = 0.0, (np.uint64(1) << np.uint64(m)) - np.uint64(1)
+    n_terms = m + (m * (m - 1) // 2 if pairs else 0)
+    hits[:n_terms] = 0.0
+    for other in range(len(background)):
+        lacking = full & ~background[other]
+        lacks = count_bits(lacking)
+        if lacks == 0:
+            everyone += share[other]
+        elif lacks <= (2 if pairs else 1):
+            term = lowest_bit(lacking)
+            if lacks == 2:
+                term = pair_term(m, term, lowest_bit(lacking & (lacking - np.uint64(1))))
+            hits[term] += share[other]
+    for j in range(m):
+        bit_j = np.uint64(1) << np.uint64(j)
+        with_j = everyone + hits[j]
+        for k in range(count):
+            terms[j, k] = (with_j if patterns[k] & bit_j else 0.0) - everyone
+        for i in range(j if pairs else 0):
+            bit_i = np.uint64(1) << np.uint64(i)
+            with_i, term = everyone + hits[i], pair_term(m, i, j)
+            with_both = with_i + hits[j] + hits[term]
+            for k in range(count):
+                at_i, at_j = (patterns[k] & bit_i) != 0, (patterns[k] & bit_j) != 0
+                joint = with_both if at_i and at_j else 0.0
+                terms[term, k] = joint - (with_i if at_i else 0.0) - (with_j if at_j else 0.0) + everyone
+
+
+@compiled
 def count_bits(bits: np.uint64) -> int:
     n = 0
     while bits:
         bits &= bits - np.uint64(1)
         n += 1
     return n
+
+
+@compiled
+def lowest_bit(bits: np.uint64) -> int:
+    """Its number, from 0."""
+    return count_bits((bits & (~bits + np.uint64(1))) - np.uint64(1))
 
 
 @compiled

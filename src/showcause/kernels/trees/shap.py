@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .forest import Floats, Forest, players_of
 from .patterns import reach_of
-from .tables import sweep
+from .tables import INTERVENTIONAL, PATH_DEPENDENT, sweep
 
 
 def interventional(
@@ -33,15 +33,15 @@ def interventional(
     ``weights`` (b,) of the background's rows need not sum to one.
     """
     background_codes = forest.encode(background)
-    share = _shares(len(background), weights)
-    base = _weighted_mean(forest.predict_codes(background_codes), share)
-    phi = sweep(forest, forest.encode(X), players_of(forest, players), False, background_codes, share)
+    share = shares_of(len(background), weights)
+    base = weighted_mean(forest.predict_codes(background_codes), share)
+    phi = sweep(forest, forest.encode(X), players_of(forest, players), INTERVENTIONAL, False, background_codes, share)
     return np.reshape(phi, (len(phi), -1, forest.n_outputs)), base
 
 
 def path_dependent(forest: Forest, X: NDArray[Any], *, players: NDArray[Any] | None = None) -> tuple[Floats, Floats]:
     """Rows (n, f) → values (n, players, K) and the mean prediction (K,) under the trees' own covers."""
-    phi = sweep(forest, forest.encode(X), players_of(forest, players), False)
+    phi = sweep(forest, forest.encode(X), players_of(forest, players), PATH_DEPENDENT, False)
     return phi.reshape(len(phi), -1, forest.n_outputs), path_dependent_base(forest)
 
 
@@ -55,7 +55,7 @@ def path_dependent_base(forest: Forest) -> Floats:
     return np.asarray(base)
 
 
-def _shares(n: int, weights: NDArray[Any] | None) -> Floats:
+def shares_of(n: int, weights: NDArray[Any] | None) -> Floats:
     if n == 0:
         raise ValueError("the background has no rows")
     share = np.ones(n) if weights is None else np.asarray(weights, np.float64)
@@ -64,6 +64,6 @@ def _shares(n: int, weights: NDArray[Any] | None) -> Floats:
     return np.asarray(share / share.sum())
 
 
-def _weighted_mean(values: Floats, share: Floats) -> Floats:
+def weighted_mean(values: Floats, share: Floats) -> Floats:
     """Pairwise summation, in a fixed order."""
     return np.asarray((values * share[:, None]).sum(axis=0))

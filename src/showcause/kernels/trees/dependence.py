@@ -1,0 +1,141 @@
+"""Exact dependence of a forest: partial dependence, joint and individual, and predictions with one player replaced.
+
+Partial dependence comes from the same tables as Shapley values: at a leaf it depends on the row's pattern and on how
+many background rows meet all other players' conditions, so the background enters as counts of patterns and its size
+hardly matters. Individual curves and replacements are in ``walks``.
+
+Nothing is centred here. Law: whatever is returned is the mean, or the value, of ``forest.predict`` on the rows with
+the player's columns replaced, within 1e-9.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .forest import Floats, Forest, Ints, players_of
+from .interactions import split_terms
+from .shap import shares_of, weighted_mean
+from .tables import DEPENDENCE, sweep
+from .walks import walk_with_donors
+
+
+def partial_dependence(
+    forest: Forest,
+    X: NDArray[Any],
+    player: int,
+    grid: NDArray[Any],
+    *,
+    players: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
+) -> Floats:
+    """One player: rows X (n, f), grid (g,) or (g, columns of the player) → mean predictions (g, K)."""
+    at = _grid_rows(forest, player, grid, players_of(forest, players))
+    return every_partial_dependence(forest, X, at, players=players, weights=weights)[:, player]
+
+
+def every_partial_dependence(
+    forest: Forest,
+    X: NDArray[Any],
+    at: NDArray[Any],
+    *,
+    players: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
+) -> Floats:
+    """All players at once: rows X (n, f), rows at (g, f) → (g, players, K), each player at its own values in the row.
+
+    With ``at=every_level(forest)`` these are complete: partial dependence is constant between thresholds.
+    """
+    theirs, share = forest.encode(X), shares_of(len(X), weights)
+    owner, mean = players_of(forest, players), weighted_mean(forest.predict_codes(theirs), share)
+    terms = sweep(forest, forest.encode(at), owner, DEPENDENCE, False, theirs, share)
+    return np.asarray(terms.reshape(len(terms), -1, forest.n_outputs) + mean)
+
+
+def joint_partial_dependence(
+    forest: Forest,
+    X: NDArray[Any],
+    at: NDArray[Any],
+    *,
+    players: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
+) -> Floats:
+    """All pairs at once: (g, players, players, K), each pair at its values in the row of ``at``; the diagonal holds
+    single players' partial dependence.
+
+    H² of a pair is the mean over rows of ``at=X`` of the squared (joint - one - other + mean), over that of the squared
+    joint, each centred.
+    """
+    theirs, share = forest.encode(X), shares_of(len(X), weights)
+    owner, mean = players_of(forest, players), weighted_mean(forest.predict_codes(theirs), share)
+    terms = sweep(forest, forest.encode(at), owner, DEPENDENCE, True, theirs, share)
+    single, joint = split_terms(forest, terms, owner)
+    joint += single[:, :, None] + single[:, None, :] + mean
+    each = np.arange(joint.shape[1])
+    joint[:, each, each] = single + mean
+    return joint
+
+
+def every_level(forest: Forest) -> Floats:
+    """(most codes, f) rows whose column j runs through all values that the forest tells apart; the last one repeats.
+
+    Column j has ``forest.grid.n_codes[j]`` levels: missing, then each threshold (the largest value of its interval) or
+    category, then a value above every threshold or a category that no split names.
+    """
+    grid = forest.grid
+    rows = np.empty((int(grid.n_codes.max(initial=1)), forest.n_features))
+    for j, n in enumerate(grid.n_codes):
+        if grid.n_categories[j] >= 0:
+            known = np.arange(n - 1, dtype=np.float64)
+        else:
+            cuts = grid.thresholds[grid.start[j] : grid.start[j + 1]]
+            last = cuts[-1] if len(cuts) else 0.0
+            above = np.nextafter(np.float32(last), np.float32(np.inf)) if forest.dtype == "float32" else last
+            known = np.append(cuts, np.nextafter(max(float(above), last), np.inf) if above <= last else above)
+        rows[0, j], rows[1:n, j], rows[n:, j] = np.nan, known, known[-1]
+    return rows
+
+
+def ice(
+    forest: Forest, X: NDArray[Any], player: int, grid: NDArray[Any], *, players: NDArray[Any] | None = None
+) -> Floats:
+    """Rows X (n, f), grid (g,) or (g, columns of the player) → predictions (n, g, K) of every row at every value."""
+    owner, codes = players_of(forest, players), forest.encode(X)
+    at = forest.encode(_grid_rows(forest, player, grid, owner))
+    donors = np.broadcast_to(np.arange(len(at))[:, None], (len(at), len(codes)))
+    out = walk_with_donors(forest, codes, at, np.ascontiguousarray(donors), owner, player, player + 1)
+    return np.asarray(out[0].transpose(1, 0, 2))
+
+
+def replaced(
+    forest: Forest,
+    X: NDArray[Any],
+    donors: NDArray[Any],
+    *,
+    source: NDArray[Any] | None = None,
+    players: NDArray[Any] | None = None,
+) -> Floats:
+    """Rows X (n, f), donors (repeats, n) → predictions (players, repeats, n, K) with one player's columns taken over.
+
+    In repeat r, row i takes the player's columns from row donors[r, i] of ``source`` (X itself if not given). A caller
+    with many rows passes a block of them at a time, with their donors and all rows as source.
+    """
+    owner, codes = players_of(forest, players), forest.encode(X)
+    given = codes if source is None else forest.encode(source)
+    donors = np.ascontiguousarray(donors, dtype=np.int64)
+    if donors.ndim != 2 or donors.shape[1] != len(codes) or (donors.size and not donors.min() >= 0):
+        raise ValueError(f"donors must be (repeats, {len(codes)}) row numbers, got shape {donors.shape}")
+    if donors.size and donors.max() >= len(given):
+        raise ValueError(f"donor {donors.max()} is beyond the source's {len(given)} rows")
+    return walk_with_donors(forest, codes, given, donors, owner, 0, int(owner.max()) + 1)
+
+
+def _grid_rows(forest: Forest, player: int, grid: NDArray[Any], owner: Ints) -> Floats:
+    """Grid values of one player as rows of the forest, all other columns missing."""
+    columns = np.flatnonzero(owner == player)
+    values = np.asarray(grid, np.float64).reshape(len(grid), -1)
+    if values.shape[1] != len(columns):
+        raise ValueError(f"player {player} has {len(columns)} columns, the grid {values.shape[1]}")
+    rows = np.full((len(values), forest.n_features), np.nan)
+    rows[:, columns] = values
+    return rows

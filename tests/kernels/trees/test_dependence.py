@@ -1,0 +1,93 @@
+"""Partial dependence, individual curves and replacements against brute force on ``Forest.predict``."""
+
+import numpy as np
+import pytest
+from games import random_forest, random_rows
+
+from showcause.kernels.trees import (
+    every_level,
+    every_partial_dependence,
+    ice,
+    joint_partial_dependence,
+    partial_dependence,
+    replaced,
+)
+
+SHAPES = {
+    "plain": {"n_trees": 4},
+    "deep": {"depth": 11, "n_features": 12, "chain": True, "thresholds": tuple(np.linspace(-1, 1, 9))},
+    "one leaf": {"n_trees": 1, "depth": 0},
+    "vector leaves": {"width": 2},
+    "one tree per output": {"n_trees": 4, "n_outputs": 2},
+}
+
+
+def case(shape, seed=3):
+    forest = random_forest(seed, **SHAPES[shape])
+    players = np.arange(forest.n_features) // (1 + seed % 2)
+    return forest, random_rows(seed, 30, forest.n_features), random_rows(seed + 1, 9, forest.n_features), players
+
+
+def swapped(X, columns, values):
+    X = X.copy()
+    X[:, columns] = values
+    return X
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_partial_dependence_by_brute_force(shape, seed):
+    forest, X, at, players = case(shape, seed)
+    weights = np.random.default_rng(seed).random(len(X))
+    found = every_partial_dependence(forest, X, at, players=players, weights=weights)
+    joint = joint_partial_dependence(forest, X, at, players=players, weights=weights)
+    for row, values in enumerate(at):
+        for i in range(players.max() + 1):
+            for j in range(i + 1):
+                columns = (players == i) | (players == j)
+                expected = np.average(forest.predict(swapped(X, columns, values[columns])), axis=0, weights=weights)
+                np.testing.assert_allclose(joint[row, i, j], expected, atol=1e-12)
+                np.testing.assert_allclose(joint[row, j, i], expected, atol=1e-12)
+            np.testing.assert_allclose(found[row, i], joint[row, i, i], atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ice_and_its_mean(shape):
+    forest, X, at, players = case(shape)
+    for player in range(players.max() + 1):
+        columns = players == player
+        curves = ice(forest, X, player, at[:, columns], players=players)
+        for g, values in enumerate(at):
+            np.testing.assert_allclose(curves[:, g], forest.predict(swapped(X, columns, values[columns])), atol=1e-12)
+        mean = partial_dependence(forest, X, player, at[:, columns], players=players)
+        np.testing.assert_allclose(curves.mean(axis=0), mean, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_replaced_by_brute_force(shape):
+    forest, X, source, players = case(shape)
+    donors = np.random.default_rng(0).integers(0, len(source), (3, len(X)))
+    found = replaced(forest, X, donors, source=source, players=players)
+    for player in range(players.max() + 1):
+        for repeat in range(3):
+            columns = players == player
+            expected = forest.predict(swapped(X, columns, source[donors[repeat]][:, columns]))
+            np.testing.assert_allclose(found[player, repeat], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_level_runs_through_every_code(dtype):
+    forest = random_forest(5, n_features=6, n_trees=5)
+    object.__setattr__(forest, "dtype", dtype)
+    codes = forest.encode(every_level(forest))
+    for j, n in enumerate(forest.grid.n_codes):
+        assert codes[:n, j].tolist() == list(range(n))
+        assert (codes[n:, j] == n - 1).all()
+
+
+def test_donors_beyond_the_source_are_refused():
+    forest, X, _, _ = case("plain")
+    with pytest.raises(ValueError, match="donor 30 is beyond"):
+        replaced(forest, X, np.full((1, 30), 30))
+    with pytest.raises(ValueError, match="row numbers"):
+        replaced(forest, X, np.zeros((1, 4), int))
