@@ -17,6 +17,15 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+ROUNDING = 16 * np.finfo(np.float64).eps  # a model's last bits change with a row's place in its batch
+
+
+def added(worth: Array, before: Array) -> Array:
+    """worth - before, and exactly zero where they differ by no more than the rounding of the model's own outputs."""
+    difference = worth - before
+    return np.where(np.abs(difference) <= ROUNDING * np.maximum(np.abs(worth), np.abs(before)), 0.0, difference)
+
+
 def coalitions(p: int) -> Array:
     """(2^p, p) booleans: row s has feature j where bit j of s is set; row 0 is empty, the last one is everyone."""
     return (np.arange(1 << p)[:, None] >> np.arange(p)) % 2 == 1
@@ -31,8 +40,8 @@ def shapley_values(worth: Array) -> Array:
     out = np.empty((len(worth), p, worth.shape[2]))
     for j in range(p):
         without = number[number >> j & 1 == 0]
-        added = worth[:, without | 1 << j] - worth[:, without]
-        out[:, j] = np.einsum("c,nck->nk", share[size[without]], added)
+        gain = added(worth[:, without | 1 << j], worth[:, without])
+        out[:, j] = np.einsum("c,nck->nk", share[size[without]], gain)
     return out
 
 
@@ -67,7 +76,9 @@ def contributions(orders: Array, forward: Array, backward: Array) -> Array:
     n, p = orders.shape
     out = np.zeros((n, p, forward.shape[2]))
     index = orders[:, :, None]
-    np.put_along_axis(out, np.broadcast_to(index, out.shape), np.diff(forward, axis=1) / 2, axis=1)
+    np.put_along_axis(out, np.broadcast_to(index, out.shape), added(forward[:, 1:], forward[:, :-1]) / 2, axis=1)
     back = np.zeros_like(out)
-    np.put_along_axis(back, np.broadcast_to(index[:, ::-1], out.shape), np.diff(backward, axis=1) / 2, axis=1)
+    np.put_along_axis(
+        back, np.broadcast_to(index[:, ::-1], out.shape), added(backward[:, 1:], backward[:, :-1]) / 2, axis=1
+    )
     return out + back

@@ -68,7 +68,18 @@ def grid(values: Rows, *, number: bool, points: int, levels: int) -> Grid:
     return Grid(donors.astype(np.int64), support.astype(np.int64), left_out)
 
 
-def support_note(feature: str, places: Grid) -> list[str]:
+def rare_levels(feature: str, levels: int, rows: int) -> list[str]:
     """What a reader must know of levels that have no place: no or one sentence."""
-    levels, rows = places.left_out
-    return [f"{feature}: {levels} rare levels ({rows:,} rows) have no place on the curve."] if levels else []
+    if not levels:
+        return []
+    which = "1 rare level" if levels == 1 else f"{levels:,} rare levels"
+    return [f"{feature}: {which} ({rows:,} {'row' if rows == 1 else 'rows'}) left off the curve."]
+
+
+def missing_rows(feature: str, rows: int) -> list[str]:
+    """What a reader must know of rows that a curve without a place for missing values leaves out."""
+    if not rows:
+        return []
+    return [
+        f"{feature}: {rows:,} {'row' if rows == 1 else 'rows'} without a value left out of the accumulated effects."
+    ]

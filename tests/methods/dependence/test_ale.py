@@ -130,8 +130,8 @@ def test_rows_without_a_value_are_left_out_and_said_so():
     found = sc.compute("dependence/ale", lambda r: r["debt"].fillna(0.0) * 2, X, task="regression")
     assert np.diff(curve(found, "debt")["value"]) == pytest.approx([2, 2])
     assert found.spec["notes"] == [
-        "debt: 2 rows without a value are left out of the accumulated effects.",
-        "town: 1 rows without a value are left out of the accumulated effects.",
+        "debt: 2 rows without a value left out of the accumulated effects.",
+        "town: 1 row without a value left out of the accumulated effects.",
     ]
 
 

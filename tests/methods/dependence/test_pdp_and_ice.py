@@ -111,7 +111,7 @@ def test_a_sample_of_rows_and_rare_levels_are_stated():
         found = sc.compute(name, model, X, **options, **extra)
         assert found.spec["rows"]["count"] == 50
         assert found.spec["rows"]["sampled_from"] == 600
-        assert found.spec["notes"] == ["code: 51 rare levels (500 rows) have no place on the curve."]
+        assert found.spec["notes"] == ["code: 51 rare levels (500 rows) left off the curve."]
         assert len(set(found.table["at_level"].to_pylist())) == 10
 
 

@@ -14,7 +14,7 @@ from showcause.adapters.replaced import Change, replaced
 from showcause.core.artifact import Artifact
 from showcause.core.columns import extend
 from showcause.kernels import ale
-from showcause.kernels.grid import first_rows, number_places
+from showcause.kernels.grid import first_rows, missing_rows, number_places, rare_levels
 from showcause.kernels.ranks import interval
 from showcause.methods.method import Job, Result, method, positive
 
@@ -26,7 +26,7 @@ MATTERS = 0.05  # of the largest range of all features, so that flat curves are 
     "dependence/ale",
     kind="curve",
     after=("importance/shap", "importance/permutation", "dependence/pdp"),
-    in_snapshot={"limit": 12, "rows": 5_000, "levels": 25},
+    in_snapshot={"limit": 12, "rows": 4_000, "levels": 25},
 )
 def compute(
     job: Job,
@@ -135,16 +135,12 @@ def _single(column: Column, picked: Rows, notes: list[str]) -> Walk:
     return Walk(column.name, at, picked[:0], picked[:0], one, np.ones(1), notes, CONSTANT if len(present) else EMPTY)
 
 
-def _left_out(name: str, missing: int) -> list[str]:
-    return [f"{name}: {missing:,} rows without a value are left out of the accumulated effects."] if missing else []
-
-
 def _numbers(column: Column, picked: Rows, bins: int) -> Walk:
     values = column.values[picked]
     missing = int(np.isnan(values).sum())
     kept = picked[~np.isnan(values)]
     values = column.values[kept]
-    notes = _left_out(column.name, missing)
+    notes = missing_rows(column.name, missing)
     places = number_places(values, bins + 1, clip=0.0)
     if len(places) < 2:
         return _single(column, picked, notes)
@@ -156,14 +152,10 @@ def _numbers(column: Column, picked: Rows, bins: int) -> Walk:
 def _levels(job: Job, column: Column, picked: Rows, levels: int) -> Walk:
     values = column.values[picked]
     missing = int(np.isnan(values).sum())
-    notes = _left_out(column.name, missing)
+    notes = missing_rows(column.name, missing)
     codes, counts = np.unique(values[~np.isnan(values)], return_counts=True)
     chosen = np.sort(np.argsort(-counts, kind="stable")[:levels])
-    if len(chosen) < len(codes):
-        lost = int(counts.sum() - counts[chosen].sum())
-        notes.append(
-            f"{column.name}: {len(codes) - len(chosen)} rare levels ({lost:,} rows) have no place on the curve."
-        )
+    notes += rare_levels(column.name, len(codes) - len(chosen), int(counts.sum() - counts[chosen].sum()))
     codes = codes[chosen]
     if len(codes) < 2:
         return _single(column, picked, notes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from showcause.adapters.replaced import Change, replaced
 from showcause.core.columns import extend
-from showcause.kernels.grid import grid, support_note
+from showcause.kernels.grid import grid, rare_levels
 from showcause.methods.method import Job, Result, method, positive
 
 LEAST = 5  # rows that a limit on cells leaves
@@ -70,5 +70,5 @@ def compute(
         job.tick((done + 1) / len(names))
     if not job.model.targets:
         del columns["target"]
-    notes = [note for name, places in grids.items() for note in support_note(name, places)]
+    notes = [note for name, places in grids.items() for note in rare_levels(name, *places.left_out)]
     return Result(columns, {**spec, **job.rows_spec(picked), "curves": "raw, not centred", "notes": notes})

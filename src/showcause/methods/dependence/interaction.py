@@ -24,7 +24,7 @@ FLAT = "h2: neither feature moves the prediction on average, so there is no shar
     kind="importance",
     needs=("two features", "two rows"),
     after=("importance/shap", "importance/permutation"),
-    in_snapshot={"limit": 8, "rows": 80},
+    in_snapshot={"limit": 8, "rows": 64},
 )
 def compute(
     job: Job, *, features: Sequence[str] | None = None, limit: int | None = None, rows: int | None = 100

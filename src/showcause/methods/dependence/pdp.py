@@ -9,7 +9,7 @@ import numpy as np
 
 from showcause.adapters.replaced import Change, replaced
 from showcause.core.columns import extend
-from showcause.kernels.grid import grid, support_note
+from showcause.kernels.grid import grid, rare_levels
 from showcause.kernels.ranks import interval
 from showcause.methods.method import Job, Result, method, positive
 
@@ -18,7 +18,7 @@ from showcause.methods.method import Job, Result, method, positive
     "dependence/pdp",
     kind="curve",
     after=("importance/shap", "importance/permutation"),
-    in_snapshot={"limit": 12, "rows": 1_000, "levels": 25},
+    in_snapshot={"limit": 12, "rows": 500, "levels": 25},
 )
 def compute(
     job: Job,
@@ -50,7 +50,7 @@ def compute(
     for done, name in enumerate(names):
         column = job.data.X.column(name)
         places = grid(column.values, number=column.is_number, points=points, levels=levels)
-        notes += support_note(name, places)
+        notes += rare_levels(name, *places.left_out)
         changes = [Change(picked, {name: np.full(len(picked), donor)}) for donor in places.donors]
         means, errors = _averaged(job, changes)
         at, at_level = column.cells(places.donors)

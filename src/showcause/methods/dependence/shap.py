@@ -10,7 +10,7 @@ import numpy as np
 from showcause.adapters.frame import Column, Rows
 from showcause.core import attributions
 from showcause.core.columns import extend
-from showcause.kernels.grid import number_places
+from showcause.kernels.grid import number_places, rare_levels
 from showcause.kernels.ranks import interval
 from showcause.methods.method import Job, Result, method, positive
 
@@ -53,8 +53,7 @@ def compute(
     for j, name in enumerate(names):
         column = job.data.X.column(name)
         groups, left = _bins(column, rows, bins, levels)
-        if left:
-            notes.append(f"{name}: {left} rare levels have no place on the curve.")
+        notes += rare_levels(name, *left)
         donors = rows[[group[0] for group in groups]]
         at, at_level = column.cells(donors)
         if column.is_number:
@@ -89,18 +88,18 @@ def _mean(values: Rows) -> tuple[float, float, float, float]:
     return float(mean), float(error), float(low[0]), float(high[0])
 
 
-def _bins(column: Column, rows: Rows, bins: int, levels: int) -> tuple[list[Rows], int]:
-    """Groups of positions in `rows`, in the order of the axis, missing last; and how many levels have none."""
+def _bins(column: Column, rows: Rows, bins: int, levels: int) -> tuple[list[Rows], tuple[int, int]]:
+    """Groups of positions in `rows`, in the order of the axis, missing last; and how many levels, examples have none."""
     values = column.values[rows]
     present = np.flatnonzero(~np.isnan(values))
-    left = 0
+    left = (0, 0)
     if column.is_number:
         places = number_places(values, bins, clip=0.0)
         code = np.searchsorted(places, values[present])  # above the previous place, up to this one
     else:
         codes, counts = np.unique(values[present], return_counts=True)
         kept = np.sort(np.argsort(-counts, kind="stable")[:levels])
-        left = len(codes) - len(kept)
+        left = len(codes) - len(kept), int(counts.sum() - counts[kept].sum())
         present = present[np.isin(values[present], codes[kept])]
         code = np.searchsorted(codes[kept], values[present])
     groups = [present[code == c] for c in np.unique(code)]

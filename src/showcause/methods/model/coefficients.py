@@ -27,8 +27,8 @@ def compute(job: Job) -> Result:
     """What does each column add to the output of a linear model?
 
     `value` is the coefficient of the encoded column `term`: the change of the output, in spec.space, for one unit of it
-    with the others fixed; `feature` is the raw column behind it (two of them: `feature_b` too; none or more: `feature`
-    is the term and a note says so). spec.space: "target" (its unit), "log of the target" (log link), "log-odds" of
+    with the others fixed; `feature` is the raw column behind it (two of them: `feature_b` too; more: "3 columns" and a
+    note that names them). spec.space: "target" (its unit), "log of the target" (log link), "log-odds" of
     classes_[1], "log-odds up to a common term" (softmax, by `target`) or "score" (a decision function).
     spec.intercept is what remains at zero; `scale` is the term's standard deviation over the rows explained: times
     `value`, it compares terms of different scale. Rows are ordered by that product. Coefficients that do not reproduce
@@ -71,4 +71,6 @@ def _side(job: Job, seen: Encoded, e: int) -> tuple[str, str | None, str | None]
     names = [job.data.X.names[j] for j in seen.parents[e]]
     if len(names) in (1, 2):
         return names[0], names[1] if len(names) == 2 else None, None
-    return seen.names[e], None, f"made of {len(names)} columns" if names else "constant: it depends on no column"
+    if not names:
+        return "(constant)", None, "it depends on no column"
+    return f"{len(names)} columns", None, f"made of {', '.join(names[:8])}" + (" and others" if len(names) > 8 else "")

@@ -1,0 +1,146 @@
+"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, the kinds in docs/format.md.
+
+python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+NOTICE = "<!-- Written by docs/generate.py from the code; change it there. -->\n"
+
+
+def commands() -> str:
+    """Every command, from its own signature and docstring."""
+    import typer
+
+    from showcause.cli.app import app
+
+    root = typer.main.get_command(app)
+    lines = [NOTICE, "# Commands\n", _prose(root.help), f"{_line(root.epilog)}\n"]
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        words = " ".join(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in _arguments(command))
+        lines += [
+            f"## showcause {name}\n",
+            f"`showcause {name} {words}`".replace(" `", "`") + "\n",
+            _prose(command.help),
+        ]
+        lines += ["| | | default |", "|---|---|---|"]
+        lines += [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _arguments(command: Any) -> list[Any]:
+    return [p for p in command.params if p.param_type_name == "argument"]
+
+
+def _parameter(parameter: Any) -> str:
+    shown = parameter.name.upper() if parameter.param_type_name == "argument" else ", ".join(parameter.opts)
+    default = "required" if parameter.required else parameter.default
+    if getattr(parameter, "is_flag", False) or default in (None, ()):
+        default = ""
+    if callable(default):
+        default = ""
+    default = getattr(default, "value", default)
+    variable = f" (or the variable {parameter.envvar})" if getattr(parameter, "envvar", None) else ""
+    return f"| `{shown}` | {_line(parameter.help)}{variable} | {default} |"
+
+
+def _prose(text: str | None) -> str:
+    """The docstring; its indented lines are examples."""
+    out: list[str] = []
+    code: list[str] = []
+    for line in [*inspect.cleandoc(text or "").split("\n"), ""]:
+        if line.startswith("  ") and line.strip():
+            code.append(line.strip())
+            continue
+        if code and not line.strip():
+            out += ["<!-- not run: the tests of the command line run these commands -->", "```sh", *code, "```"]
+            code = []
+        if line.strip() == "\b" or (line.startswith("Example") and line.endswith(":")):
+            continue
+        if line.startswith("Example:"):
+            code.append(line.removeprefix("Example:").strip())
+            continue
+        out.append(line.replace("\b", ""))
+    if code:
+        out += ["<!-- not run: the tests of the command line run these commands -->", "```sh", *code, "```"]
+    return "\n".join(out).strip().replace("\n\n\n", "\n\n") + "\n"
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def methods() -> str:
+    """Every method, from its decorator, signature and docstring."""
+    from showcause.methods import find
+
+    lines = [NOTICE, "# Methods\n", f"{len(find())} methods, by what they answer. Parameters are the same everywhere: "]
+    lines[-1] += '`sc.compute(name, model, X, …, parameter=value)`, `[methods."name"]` in `showcause.toml`.\n'
+    folder = ""
+    for name, method in find().items():
+        if name.split("/")[0] != folder:
+            folder = name.split("/")[0]
+            lines.append(f"## {folder}\n")
+        doc = inspect.getdoc(method.compute) or ""
+        first, _, rest = doc.partition("\n")
+        lines += [f"### {name}\n", f"**{first}**\n", *([_escape(rest.strip()) + "\n"] if rest.strip() else [])]
+        facts = [f"Kind: [{method.kind}](format.md#kinds)."]
+        if method.needs:
+            facts.append(f"Needs: {', '.join(method.needs)}.")
+        if method.uses:
+            facts.append(f"Uses: {', '.join(entry.replace('|', ' or ') for entry in method.uses)}.")
+        lines.append(" ".join(facts) + "\n")
+        if method.parameters:
+            lines += ["| parameter | type | default | in a snapshot |", "|---|---|---|---|"]
+            for key, parameter in method.parameters.items():
+                kind = inspect.formatannotation(parameter.annotation).replace("|", "\\|")
+                there = method.in_snapshot.get(key, parameter.default)
+                shown = "the same" if there == parameter.default else f"`{there!r}`"
+                lines.append(f"| `{key}` | {kind} | `{parameter.default!r}` | {shown} |")
+            lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _escape(text: str) -> str:
+    return text.replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*")
+
+
+def kinds() -> str:
+    """The table of kinds in the format's page."""
+    from showcause.core.kinds import COMMON, KINDS
+
+    def names(columns: dict[str, str], optional: frozenset[str]) -> str:
+        said = [f"[{name}: {kind}]" if name in optional else f"{name}: {kind}" for name, kind in columns.items()]
+        return ", ".join(said) or "–"
+
+    lines = ["| kind | question | key | further columns |", "|---|---|---|---|"]
+    for kind in KINDS.values():
+        more = "any columns of the four types" if kind.open else names(kind.columns, kind.optional)
+        lines.append(f"| {kind.name} | {kind.question} | {names(kind.key, kind.optional)} | {more} |")
+    common = ", ".join(f"{name}: {kind}" for name, kind in COMMON.items())
+    return "\n".join([*lines, "", f"Every kind may have besides: {common}."]) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """Path → text of everything that is generated."""
+    page = (DOCS / "format.md").read_text(encoding="utf-8")
+    begin, end = "<!-- kinds: begin (written by docs/generate.py) -->\n", "<!-- kinds: end -->"
+    head, _, rest = page.partition(begin)
+    tail = rest.partition(end)[2]
+    return {
+        DOCS / "commands.md": commands(),
+        DOCS / "methods.md": methods(),
+        DOCS / "format.md": f"{head}{begin}{kinds()}{end}{tail}",
+    }
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        print(path)
