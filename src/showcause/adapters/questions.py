@@ -36,13 +36,13 @@ def raw_question(seen: Encoded, X: Frame, Z: Rows, column: int, threshold: float
     `missing_left`: where the tree sends a missing value."""
     encoded = Z[:, column]
     if not np.isfinite(threshold):  # a split between missing values and all others
-        name = X.names[seen.parents[column][0]] if len(seen.parents[column]) == 1 else seen.names[column]
+        name = X.names[seen.parents()[column][0]] if len(seen.parents()[column]) == 1 else seen.names[column]
         return is_missing(name, missing_left)
     left = np.where(np.isnan(encoded), missing_left, encoded.astype(np.float32) <= threshold)
     own = Question(seen.names[column], threshold, note=None if seen.plain else ENCODED)
     asked: Question | None = None
-    if len(seen.parents[column]) == 1:
-        raw = X.column(X.names[seen.parents[column][0]])
+    if len(seen.parents()[column]) == 1:
+        raw = X.column(X.names[seen.parents()[column][0]])
         if not raw.is_number:
             asked = _category(raw, left)
         else:

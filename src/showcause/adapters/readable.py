@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from showcause.adapters.model import Model, probabilities
 
 CHECK_ROWS = 256
 TOLERANCE = 1e-5  # relative to the largest output: some libraries keep coefficients in float32
-PROBE_ROWS = 96
-DONORS = 6
+PROBES = 64
+PROBE_CELLS = 5_000_000
 
 
 class NotReadable(Exception):
@@ -33,7 +34,7 @@ class NotReadable(Exception):
 class Encoded:
     """What the last estimator of a model is given.
 
-    names    of its columns; `parents[e]` are the positions of the raw columns behind encoded column e
+    names    of its columns; `parents()[e]` are the positions of the raw columns behind encoded column e, found once
     matrix   raw rows → float64 (rows, encoded columns)
     plain    nothing stands between the raw columns and the estimator
     through  the objects between the user's model and the estimator, outermost first
@@ -41,7 +42,7 @@ class Encoded:
 
     last: Any
     names: tuple[str, ...]
-    parents: tuple[tuple[int, ...], ...]
+    parents: Callable[[], tuple[tuple[int, ...], ...]]
     matrix: Callable[[Frame], Rows]
     plain: bool
     through: tuple[str, ...]
@@ -96,10 +97,11 @@ def encoded(model: Model, X: Frame) -> Encoded:
 
     if not before:
         names = X.names
-        return Encoded(native, names, tuple((j,) for j in range(len(names))), matrix, True, tuple(through))
+        return Encoded(native, names, lambda: tuple((j,) for j in range(len(names))), matrix, True, tuple(through))
     width = matrix(X.take(np.arange(min(2, len(X))))).shape[1]
     names = _names(before, X.names, width)
-    return Encoded(native, names, _parents(before, matrix, X, width), matrix, False, tuple(through))
+    parents = cache(lambda: _parents(before, matrix, X, width))
+    return Encoded(native, names, parents, matrix, False, tuple(through))
 
 
 def _inside(native: Any) -> Any:
@@ -142,18 +144,24 @@ def _parents(steps: list[Any], matrix: Callable[[Frame], Rows], X: Frame, width:
             return tuple((int(j),) for j in owner)
     except NotAForest:
         pass
-    rows = X.take(np.unique(np.linspace(0, len(X) - 1, min(len(X), PROBE_ROWS)).astype(np.int64)))
-    count, before = len(rows), matrix(rows)
+    return _probed(matrix, X, width)
+
+
+def _probed(matrix: Callable[[Frame], Rows], X: Frame, width: int) -> tuple[tuple[int, ...], ...]:
+    """Change one raw column at a time, `PROBES` times each (fewer in wide tables): which encoded ones change?"""
+    columns = len(X.names)
+    times = int(min(PROBES, max(2, PROBE_CELLS // columns**2)))
+    base, donor = np.random.default_rng(0).integers(len(X), size=(2, columns * times))
+    owner = np.repeat(np.arange(columns), times)
+    moved = np.arange(columns)[None, :] == owner[:, None]
+    before = matrix(X.take(base))
+    after = matrix(X.gather(np.where(moved, donor[:, None], base[:, None])))
+    differs = (after != before) & ~(np.isnan(after) & np.isnan(before))
     found: list[list[int]] = [[] for _ in range(width)]
-    for j, name in enumerate(X.names):
-        moved = np.zeros(width, dtype=bool)
-        for step in range(1, min(DONORS, count - 1) + 1):
-            donors = (np.arange(count) + step * max(1, count // DONORS)) % count
-            after = matrix(rows.mix(np.arange(count), {name: donors}))
-            moved |= ((after != before) & ~(np.isnan(after) & np.isnan(before))).any(axis=0)
-        for e in np.flatnonzero(moved):
+    for j in range(columns):
+        for e in np.flatnonzero(differs[owner == j].any(axis=0)):
             found[e].append(j)
-    return tuple(tuple(columns) for columns in found)
+    return tuple(tuple(parents) for parents in found)
 
 
 def _sample(X: Frame) -> Frame:

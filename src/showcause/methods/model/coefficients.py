@@ -68,7 +68,7 @@ def compute(job: Job) -> Result:
 
 def _side(job: Job, seen: Encoded, e: int) -> tuple[str, str | None, str | None]:
     """(feature, feature_b, note) of encoded column e."""
-    names = [job.data.X.names[j] for j in seen.parents[e]]
+    names = [job.data.X.names[j] for j in seen.parents()[e]]
     if len(names) in (1, 2):
         return names[0], names[1] if len(names) == 2 else None, None
     if not names:

@@ -16,6 +16,7 @@ from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method
 
 FIT_ROWS = 20_000
+FIT_CELLS = 2_000_000  # of a wide table; then fewer rows, but not below 2,000
 FEW_ROWS = 60  # without training rows, below this many nothing is held out
 LEVELS = 20  # levels of a categorical column that may be asked for, the commonest
 
@@ -38,7 +39,7 @@ def compute(job: Job, *, depth: int = 3) -> Result:
     """Which few questions imitate the model best, and how well do they?
 
     A regression tree of at most `depth` (1 to 4) questions in a row, fitted by scikit-learn to the model's own outputs
-    on the training rows (else on two thirds of X), in raw columns: numbers by "≤", categories one level at a time.
+    on training rows (else on two thirds of X; at most 20,000, fewer in wide tables), in raw columns: numbers by "≤", categories one level at a time.
     `value` is the mean output of the model at the node, `count` the rows it was fitted on there; see model/tree for the
     other columns. It is an imitation of the model, not the model: spec.fidelity says how much of the outputs' variance
     it explains (r2, the mean over outputs that vary) and how often it decides the same (agreement), on held-out rows
@@ -81,19 +82,20 @@ Population = tuple[Frame, Rows]  # rows and the model's outputs for them
 def _populations(job: Job) -> tuple[Population, Population | None, list[str]]:
     """(to fit on, held out, notes)."""
     data, whole = job.data, (job.data.X, job.outputs)
+    limit = min(FIT_ROWS, max(2_000, FIT_CELLS // len(data.X.names)))
     if data.train is not None:
-        if len(data.train) <= FIT_ROWS:
+        if len(data.train) <= limit:
             return (data.train, job.train_outputs), whole, []
-        rows = np.sort(job.rng("surrogate").choice(len(data.train), FIT_ROWS, replace=False))
+        rows = np.sort(job.rng("surrogate").choice(len(data.train), limit, replace=False))
         sample = data.train.take(rows)
         outputs = job.train_outputs[rows] if data.train_y is not None else job.model.predict(sample)
-        return (sample, outputs), whole, [f"Fitted on {FIT_ROWS:,} of {len(data.train):,} training rows."]
+        return (sample, outputs), whole, [f"Fitted on {limit:,} of {len(data.train):,} training rows."]
     if len(data) < FEW_ROWS:
         return whole, None, [f"There are {len(data)} rows and no training rows: fidelity could not be held out."]
     order = job.rng("surrogate").permutation(len(data))
-    cut = 2 * len(data) // 3
+    cut = min(2 * len(data) // 3, limit)
     fit, held = np.sort(order[:cut]), np.sort(order[cut:])
-    note = "No training rows were given: fitted on two thirds of the rows explained, held out on the others."
+    note = f"No training rows were given: fitted on {cut:,} of the rows explained, held out on the other {len(held):,}."
     return (data.X.take(fit), job.outputs[fit]), (data.X.take(held), job.outputs[held]), [note]
 
 
