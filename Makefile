@@ -8,7 +8,7 @@ JOBS ?= 2
 .PHONY: demo test lint bench nightly chromium
 
 demo: $(RUN)  ## real models on real data; snapshots in demo/.showcause, reports in demo/
-	@mkdir -p demo && cd demo && ../$(BIN)/showcause demo
+	$(BIN)/showcause demo --out demo --store demo/.showcause
 
 test: chromium lint  ## everything that must hold before a change lands
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not nightly"
