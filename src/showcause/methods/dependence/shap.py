@@ -89,7 +89,7 @@ def _mean(values: Rows) -> tuple[float, float, float, float]:
 
 
 def _bins(column: Column, rows: Rows, bins: int, levels: int) -> tuple[list[Rows], tuple[int, int]]:
-    """Groups of positions in `rows`, in the order of the axis, missing last; and how many levels, examples have none."""
+    """Groups of positions in `rows`, in the order of the axis, missing last; and levels and examples without one."""
     values = column.values[rows]
     present = np.flatnonzero(~np.isnan(values))
     left = (0, 0)
