@@ -265,6 +265,14 @@ def test_xgboost_finds_categories_by_bytes_and_so_does_the_view(levels):
     np.testing.assert_allclose(view_of(model, rows).predict(Frame.of(rows))[:, 0], model.predict(rows), atol=1e-5)
 
 
+def test_polars_categories_are_seen_as_xgboost_sees_them():
+    rows = pl.from_pandas(X[["town", "age"]].assign(town=X.town.where(X.town.str.isascii(), "Rome")))
+    rows = rows.with_columns(pl.col("town").cast(pl.Categorical))
+    model = xgboost.XGBRegressor(n_estimators=8, enable_categorical=True, max_cat_to_onehot=2).fit(rows, SCORE)
+    view = view_of(model, rows[:50])
+    np.testing.assert_allclose(view.predict(Frame.of(rows[:50]))[:, 0], model.predict(rows[:50]), atol=1e-5)
+
+
 def test_a_booster_with_two_softmax_outputs_is_one_log_odds():
     model = xgboost.XGBClassifier(n_estimators=4, objective="multi:softprob", num_class=2)
     model.fit(X[["age", "debt"]], SCORE > 0)

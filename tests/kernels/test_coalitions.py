@@ -53,6 +53,19 @@ def test_distinct_does_not_overflow():
     assert (codes[first][inverse] == codes).all()
 
 
+def test_rows_that_share_a_hash_are_still_told_apart():
+    first_factor, second_factor = (
+        int(f) * 2 + 1 for f in np.random.default_rng(0).integers(1 << 63, size=2, dtype=np.uint64)
+    )
+    twin = next(
+        a for b in range(1, 99) if (a := second_factor * b * pow(first_factor, -1, 1 << 64) % (1 << 64)) < 1 << 63
+    )
+    same = twin * first_factor * pow(second_factor, -1, 1 << 64) % (1 << 64)
+    codes = np.array([[twin, 0], [0, same]])
+    first, inverse = distinct(codes)
+    assert codes[first][inverse].tolist() == codes.tolist()
+
+
 def test_a_walk_lets_features_in_one_by_one():
     steps = walk(np.array([[2, 0, 1]]))
     assert steps.tolist() == [[[False, False, True], [True, False, True]]]

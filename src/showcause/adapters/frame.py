@@ -153,6 +153,8 @@ class Frame:
 
     def gather(self, picks: Rows) -> Frame:
         """Cell (i, j) is taken from row picks[i, j] of column j; `picks` is (rows, columns) of integers."""
+        if self.is_array:
+            return Frame(np.take_along_axis(self.native, picks, axis=0), self.names)
         first = picks[:, 0]
         moved = {name: picks[:, j] for j, name in enumerate(self.names) if j and (picks[:, j] != first).any()}
         return self.mix(first, moved)

@@ -20,7 +20,7 @@ from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import Model
 from showcause.kernels import coalitions as kernels
 
-BLOCK = 131_072  # perturbed rows made at a time
+BLOCK_CELLS = 1 << 20  # cells of perturbed rows made at a time
 Tick = Callable[[float], None]
 
 
@@ -78,7 +78,7 @@ def exact_values(model: Model, rows: Frame, background: Frame, tick: Tick = lamb
     worth = np.empty((n, 1 << p, len(base)))
     worth[:, 0], worth[:, -1] = base, table.predictions
     inner = max((1 << p) - 2, 0)
-    step = max(1, BLOCK // m)
+    step = max(1, BLOCK_CELLS // (m * p))
     for start in range(0, n * inner, step):
         number = np.arange(start, min(start + step, n * inner))
         row, coalition = number // inner, number % inner + 1
@@ -109,7 +109,7 @@ def sampled_values(
     start_worth = table.reference[donors - n][:, None, :]
     phi, error = np.empty((2, n, p, outputs))
     halves = np.empty((2, n, p, outputs))
-    step = max(1, BLOCK // max(1, 2 * pairs * (p - 1)))
+    step = max(1, BLOCK_CELLS // (2 * pairs * p * p))
     for start in range(0, n, step):
         block = np.arange(start, min(start + step, n))
         orders = np.stack([rngs[int(i)].permuted(np.tile(np.arange(p), (pairs, 1)), axis=1) for i in block])

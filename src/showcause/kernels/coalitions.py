@@ -46,17 +46,20 @@ def shapley_values(worth: Array) -> Array:
 
 
 def distinct(codes: Array) -> tuple[Array, Array]:
-    """(q, p) non-negative integers → one place of every distinct row (d,), and for each row its number among them."""
-    key, size = np.zeros(len(codes), dtype=np.int64), 1
-    for column in codes.T:
-        width = int(column.max(initial=0)) + 1
-        if size * width >= 1 << 62:  # renumber what there is before the product overflows
-            key = np.unique(key, return_inverse=True)[1]
-            size = int(key.max(initial=0)) + 1
-        key = key * width + column
-        size *= width
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return first, inverse
+    """(q, p) non-negative integers → one place of every distinct row (d,), and for each row its number among them.
+
+    Rows are told apart by a 64-bit key: mixed radix where that fits, else a random linear hash, which is then held to
+    the rows themselves; in the improbable case that two rows share a key, rows are compared as they are.
+    """
+    widths = codes.max(axis=0, initial=0).astype(float) + 1
+    if np.log2(widths).sum() < 62:
+        factors = np.concatenate([[1.0], np.cumprod(widths[:-1])]).astype(np.uint64)
+    else:
+        factors = np.random.default_rng(0).integers(1 << 63, size=codes.shape[1], dtype=np.uint64) * 2 + 1
+    _, first, inverse = np.unique(codes.astype(np.uint64) @ factors, return_index=True, return_inverse=True)
+    if not (codes[first[inverse]] == codes).all():
+        _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    return first, inverse.ravel()
 
 
 def walk(orders: Array) -> Array:
