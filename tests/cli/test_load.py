@@ -164,3 +164,36 @@ def test_data_that_cannot_be_read_says_why(tmp_path: Path, name: str, text: str,
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=said):
         read_table(tmp_path / name)
+
+
+WITHOUT_PANDAS = """
+import importlib.util, sys
+known = importlib.util.find_spec
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+sys.meta_path.insert(0, Blocked())
+importlib.util.find_spec = lambda name, *rest: None if name == "pandas" else known(name, *rest)
+from showcause.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_without_pandas_models_are_handed_arrow_tables(work: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    (work / "arrow.py").write_text(
+        "import numpy as np, pyarrow as pa\ndef model(X):\n    assert isinstance(X, pa.Table)\n"
+        "    return X['income'].to_numpy() * 2\n"
+    )
+    words = ("explain", "arrow:model", "--data", "test.csv", "--label", "debt", "--context", "sex", "--context", "paid")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PANDAS, *words, "--task", "regression", "--policy", "few.toml"], cwd=work,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("model/1  complete")

@@ -23,84 +23,84 @@ LEFT_OUT = frozenset(
 )
 MAX_DEPTH = 200
 
-Seen = dict[int, tuple[int, Any]]
-
 
 class NotWalkable(Exception):
     """The object holds something whose content cannot be read (an open handle, a lambda, a C pointer)."""
 
 
 def fingerprint(value: Any) -> str:
-    """sha256 of the object's semantic content. Raises NotWalkable."""
-    hasher = hashlib.sha256()
-    _walk(value, hasher, {}, 0)
-    return hasher.hexdigest()
+    """sha256 of the object's semantic content, the same whether its parts are shared or copies. Raises NotWalkable."""
+    return _digest(value, {}, []).hex()
 
 
-def _walk(value: Any, hasher: Any, seen: Seen, depth: int) -> None:
-    def feed(label: str, data: bytes = b"") -> None:
-        hasher.update(f"{label}:{len(data)}:".encode())
-        hasher.update(data)
+# id → (object, digest); the reference keeps the id from being given to another object.
+Known = dict[int, tuple[Any, bytes]]
 
-    if depth > MAX_DEPTH:
+
+def _digest(value: Any, known: Known, path: list[int]) -> bytes:
+    if id(value) in known:
+        return known[id(value)][1]
+    if id(value) in path:  # a circle: its place on the way down is what it is
+        return _leaf("circle", str(len(path) - path.index(id(value))).encode())
+    if len(path) > MAX_DEPTH:
         raise NotWalkable("nested too deep")
+    label, data, parts = _content(value)
+    path.append(id(value))
+    hasher = hashlib.sha256(_leaf(label, data))
+    for part in parts:
+        hasher.update(_digest(part, known, path))
+    path.pop()
+    known[id(value)] = value, hasher.digest()
+    return hasher.digest()
+
+
+def _leaf(label: str, data: bytes) -> bytes:
+    return hashlib.sha256(f"{label}:{len(data)}:".encode() + data).digest()
+
+
+def _content(value: Any) -> tuple[str, bytes, list[Any]]:
+    """(what it is, its own bytes, its parts in a fixed order)."""
     if value is None or isinstance(value, bool | int | str | bytes | complex):
-        feed(type(value).__name__, value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass"))
-        return
+        own = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+        return type(value).__name__, own, []
     if isinstance(value, float | np.number | np.bool_):
-        feed("scalar", repr(value.item() if isinstance(value, np.generic) else value).encode())
-        return
-    if isinstance(value, np.ndarray) and value.dtype.names:
-        feed("structured", str(value.shape).encode())
-        for name in value.dtype.names:
-            feed("field", name.encode())
-            _walk(np.ascontiguousarray(value[name]), hasher, seen, depth + 1)
-        return
-    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
-        feed("array", f"{value.dtype.str}{value.shape}".encode())
-        feed("values", np.ascontiguousarray(value).tobytes())
-        return
-    if isinstance(value, np.random.Generator | np.random.RandomState):
-        return
-    if id(value) in seen:
-        feed("again", str(seen[id(value)][0]).encode())
-        return
-    seen[id(value)] = (len(seen), value)  # the reference keeps the id from being given to another object
+        return "scalar", repr(value.item() if isinstance(value, np.generic) else value).encode(), []
     if isinstance(value, np.ndarray):
-        feed("objects", str(value.shape).encode())
-        for item in value.ravel().tolist():
-            _walk(item, hasher, seen, depth + 1)
-    elif isinstance(value, Mapping):
-        feed("mapping", str(len(value)).encode())
-        for key, item in value.items():
-            _walk(key, hasher, seen, depth + 1)
-            _walk(item, hasher, seen, depth + 1)
-    elif isinstance(value, list | tuple):
-        feed("sequence", str(len(value)).encode())
-        for item in value:
-            _walk(item, hasher, seen, depth + 1)
-    elif isinstance(value, set | frozenset):
-        feed("set", "".join(sorted(fingerprint(item) for item in value)).encode())
-    elif isinstance(value, type | types.BuiltinFunctionType | np.ufunc | np.dtype):
-        feed("name", str(getattr(value, "__qualname__", value)).encode())
-    elif isinstance(value, types.FunctionType):
-        _walk_function(value, hasher, seen, depth)
-    else:
-        feed("object", f"{type(value).__module__}.{type(value).__qualname__}".encode())
-        for name, item in _state(value):
-            feed("attribute", name.encode())
-            _walk(item, hasher, seen, depth + 1)
+        return _array(value)
+    if isinstance(value, np.random.Generator | np.random.RandomState):
+        return "random", b"", []
+    if isinstance(value, Mapping):
+        return "mapping", b"", [part for pair in value.items() if pair[0] not in LEFT_OUT for part in pair]
+    if isinstance(value, list | tuple):
+        return "sequence", str(len(value)).encode(), list(value)
+    if isinstance(value, set | frozenset):
+        return "set", "".join(sorted(fingerprint(item) for item in value)).encode(), []
+    if isinstance(value, type | types.BuiltinFunctionType | np.ufunc | np.dtype):
+        return "name", str(getattr(value, "__qualname__", value)).encode(), []
+    if isinstance(value, types.FunctionType):
+        return _function(value)
+    state = _state(value)
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
+    return "object", name.encode(), [part for pair in state for part in pair]
 
 
-def _walk_function(value: types.FunctionType, hasher: Any, seen: Seen, depth: int) -> None:
+def _array(value: np.ndarray[Any, Any]) -> tuple[str, bytes, list[Any]]:
+    shape = f"{value.dtype.str}{value.shape}".encode()
+    if value.dtype.names:  # field by field: the bytes between fields are whatever was in memory
+        return "structured", str(value.shape).encode(), [p for n in value.dtype.names for p in (n, value[n].copy())]
+    if value.dtype.kind == "O":
+        return "objects", shape, value.ravel().tolist()
+    return "array", shape + np.ascontiguousarray(value).tobytes(), []
+
+
+def _function(value: types.FunctionType) -> tuple[str, bytes, list[Any]]:
     """A function is its code, constants, defaults and what it closes over."""
     code = value.__code__
-    hasher.update(f"function:{value.__qualname__}:".encode() + code.co_code)
     constants = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
     inner = [c.co_code for c in code.co_consts if isinstance(c, types.CodeType)]
     closed = [cell.cell_contents for cell in value.__closure__ or ()]
-    for part in (constants, inner, code.co_names, value.__defaults__, closed):
-        _walk(part, hasher, seen, depth + 1)
+    own = f"{value.__qualname__}:".encode() + code.co_code
+    return "function", own, [constants, inner, list(code.co_names), value.__defaults__, closed]
 
 
 def _state(value: Any) -> list[tuple[str, Any]]:

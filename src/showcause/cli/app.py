@@ -96,8 +96,8 @@ def init(
     from showcause.cli.init import write_policy
     from showcause.store.folder import FolderStore
 
-    path = write_policy(out, data)
     FolderStore(store)
+    path = write_policy(out, data)
     say(f"wrote {path}: every line in it is optional; take away the # of what you want to say")
     say(f"the store is {store}")
     return 0
@@ -110,7 +110,7 @@ def explain(
     label: Annotated[str | None, typer.Option(help="The column of true outcomes.")] = None,
     train: Annotated[Path | None, typer.Option(help="Training rows, with the same columns.")] = None,
     background: Annotated[Path | None, typer.Option(help="Reference rows; default: from the training rows.")] = None,
-    name: Annotated[str | None, typer.Option(help="Publish as NAME/1, NAME/2, …")] = None,
+    name: Annotated[str | None, typer.Option(help="Publish as NAME/1, NAME/2, …; default: model.")] = None,
     segments: Annotated[list[str] | None, typer.Option(help="Column whose levels are reported apart; repeat.")] = None,
     protected: Annotated[list[str] | None, typer.Option(help="Protected attribute; repeat.")] = None,
     context: Annotated[list[str] | None, typer.Option(help="Column that the model never sees; repeat.")] = None,

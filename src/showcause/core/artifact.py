@@ -32,7 +32,7 @@ class Objects(Protocol):
 class Artifact:
     """`table` is of kind `kind`; `blobs` are arrays or files that the spec refers to by name.
 
-    `dictionary` is the snapshot's (feature → label, unit, value labels): how views speak of it, no part of its bytes.
+    `dictionary` is its snapshot's (see Snapshot.dictionary): how views speak of it, no part of its bytes.
     """
 
     name: str

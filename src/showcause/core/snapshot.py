@@ -180,6 +180,12 @@ class Snapshot(Mapping[str, Artifact]):
         stored = Status("ok") if self.record.version else Status("not-given", "the snapshot lives in memory only")
         return {**self.manifest.statuses, "input/name": named, "input/store": stored}
 
+    @property
+    def dictionary(self) -> dict[str, Any]:
+        """How views speak of it: `features` (label, unit, value labels of each) and `label`, the column predicted."""
+        data = self.manifest.data
+        return {"features": data.get("features", {}), "label": data.get("roles", {}).get("label")}
+
     def __getitem__(self, name: str) -> Artifact:
         if name not in self.manifest.artifacts:
             status = self.manifest.statuses.get(name)
@@ -189,7 +195,7 @@ class Snapshot(Mapping[str, Artifact]):
             artifact = Artifact.read(self.document(name), self.objects)
             if artifact.name != name:
                 raise Corrupt(f"the artifact stored as {name} says it is {artifact.name}")
-            self._loaded[name] = replace(artifact, dictionary=self.manifest.data.get("features", {}))
+            self._loaded[name] = replace(artifact, dictionary=self.dictionary)
         return self._loaded[name]
 
     def document(self, name: str) -> bytes:

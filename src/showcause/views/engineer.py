@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from showcause.core.artifact import Artifact
+from showcause.views.narrative import NOISE
 from showcause.views.page import EXAMPLES, INSIDE, SECTIONS, Card, Page, findings, limits, statuses
 from showcause.views.words import number
 
@@ -17,6 +18,7 @@ def content(page: Page) -> dict[str, Any]:
     return {
         "sections": sections,
         "statuses": statuses(page.snapshot),
+        "noise": NOISE["rows"],
         "findings": findings(page.snapshot),
         "limits": limits(page.snapshot),
         "provenance": page.provenance(),
@@ -58,8 +60,11 @@ def _cases(page: Page, chosen: Artifact) -> list[Card]:
         name = row.get("id") or f"row {number(row['example'])}"
         heading = f"{row['role'][:1].upper()}{row['role'][1:]} · {name}"
         card = page.one(artifact, f"case-{row['example']}", heading, example=row["example"], **target)
+        words = page.words
         facts = [("actual", row.get("label") or row.get("actual")), ("decided", row.get("decision"))]
-        known = [f"{word} {number(v) if isinstance(v, float) else v}" for word, v in facts if v is not None]
+        known = [
+            f"{fact} {number(v) if isinstance(v, float) else words.target(v)}" for fact, v in facts if v is not None
+        ]
         card.remark = ", ".join(known)
         cards.append(card)
     return cards

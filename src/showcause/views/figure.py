@@ -15,7 +15,7 @@ from showcause.core.errors import ParameterError, choices
 from showcause.views.narrative import sentences
 from showcause.views.picture import Picture, Spec, chosen, distinct
 from showcause.views.theme import config
-from showcause.views.words import Words
+from showcause.views.words import Words, clean
 
 if TYPE_CHECKING:
     import altair
@@ -40,7 +40,8 @@ def spec(artifact: Artifact, *, width: int | str = 560, plain: bool = False, **o
     """The Vega-Lite specification of `figure`, without a colour scheme; `plain`: without jargon on its axes."""
     picture = choose(artifact, options, width=width, plain=plain)
     said = sentences(artifact, audience="officer" if plain else "engineer", choice=picture.choice)
-    return {"description": " ".join(s.text for s in said) or artifact.name, **_module(artifact.kind).draw(picture)}
+    drawn = {"description": " ".join(s.text for s in said) or artifact.name, **_module(artifact.kind).draw(picture)}
+    return dict(clean(drawn))
 
 
 def choose(artifact: Artifact, options: Mapping[str, Any], *, width: int | str = 560, plain: bool = False) -> Picture:
@@ -56,7 +57,7 @@ def choose(artifact: Artifact, options: Mapping[str, Any], *, width: int | str =
     for name, values in possible.items():
         if name not in choice and name not in getattr(module, "TOGETHER", ()):
             choice[name] = str(values[0])
-    return Picture(artifact, Words(artifact.dictionary), choice, width, plain)
+    return Picture(artifact, Words.of(artifact.dictionary), choice, width, plain)
 
 
 def available(artifact: Artifact) -> dict[str, list[Any]]:

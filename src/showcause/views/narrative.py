@@ -17,7 +17,7 @@ from typing import Any
 from showcause.core.artifact import Artifact
 from showcause.views.figures.importance import is_group, ranked
 from showcause.views.picture import BARS, Picture, Row, bounds
-from showcause.views.words import Words, listed, metric, number, percent, short
+from showcause.views.words import Words, clean, listed, metric, number, percent, short
 
 NOISE = {
     "rows": "Intervals say how far other rows would move the value; another training could move it further.",
@@ -34,6 +34,14 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A number in its feature's own words, such as an input or a place on an axis."""
+
+    text: str
+    value: float
+
+
+@dataclass(frozen=True)
 class Sentence:
     """`numbers`: what was said and the value it stands for; `names`: the parts that users typed."""
 
@@ -42,22 +50,27 @@ class Sentence:
     names: tuple[str, ...] = ()
 
 
-def say(template: str, **parts: float | int | str | Share) -> Sentence:
+def say(template: str, **parts: float | int | str | Share | Place) -> Sentence:
     """Fill the template. Its own text holds no digit but in "95 %": every other number is a part."""
     said: dict[str, str] = {}
     numbers: list[tuple[str, float]] = []
     names: list[str] = []
     for name, part in parts.items():
+        if f"{{{name}}}" not in template:
+            continue
         if isinstance(part, str):
             said[name] = part if name == "names" else short(part, 60)
             names.append(said[name])
+        elif isinstance(part, Place):
+            said[name] = part.text
+            numbers.append((part.text, part.value))
         elif isinstance(part, Share):
             said[name] = percent(part.value)
             numbers.append((said[name], part.value))
         else:
             said[name] = number(part)
             numbers.append((said[name], float(part)))
-    return Sentence(template.format(**said), tuple(numbers), tuple(names))
+    return Sentence(clean(template.format(**said)), tuple(numbers), tuple(clean(name) for name in names))
 
 
 def sentences(
@@ -68,7 +81,7 @@ def sentences(
 ) -> list[Sentence]:
     """Sentences about what a figure of the same choice shows, the most important first."""
     plain = audience != "engineer"
-    picture = Picture(artifact, Words(artifact.dictionary), choice or {}, plain=plain)
+    picture = Picture(artifact, Words.of(artifact.dictionary), choice or {}, plain=plain)
     return KINDS[artifact.kind](picture, plain) + ([] if plain else _provenance(picture))
 
 
@@ -95,7 +108,7 @@ def _provenance(picture: Picture) -> list[Sentence]:
         found.append(say("The chart shows {shown} of {of} rows.", shown=BARS, of=len(picture.rows)))
     column = picture.table["noise"].to_pylist() if "noise" in picture.table.column_names else []
     found += [Sentence(NOISE[noise]) for noise in dict.fromkeys(column) if noise in NOISE]
-    found += [Sentence(str(note), (), (str(note),)) for note in spec.get("notes", ()) if isinstance(note, str)]
+    found += [Sentence(clean(note), (), (clean(note),)) for note in spec.get("notes", ()) if isinstance(note, str)]
     return found
 
 
@@ -159,7 +172,9 @@ def _ties(picture: Picture, sure: Sequence[Row], plain: bool) -> list[Sentence]:
         found = []
         if certain and not plain:
             found.append(say("Ranks that are certain: {n} of {all}.", n=len(certain), all=len(sure)))
-        if tied:
+        if tied and plain:
+            found.append(Sentence("Which of the first inputs matters more is not settled."))
+        elif tied:
             last, name = tied[0]["rank_high"], picture.name(tied[0])
             template = "{name} may stand anywhere from place {low} to {high}."
             found.append(say(template, name=name, low=tied[0]["rank_low"], high=last))
@@ -172,7 +187,7 @@ def _ties(picture: Picture, sure: Sequence[Row], plain: bool) -> list[Sentence]:
 
 
 def attribution(picture: Picture, plain: bool) -> list[Sentence]:
-    from showcause.views.figures.attribution import by_size, given_input
+    from showcause.views.figures.attribution import by_size
 
     rows = _measured(picture.rows)
     if not rows:
@@ -192,8 +207,15 @@ def attribution(picture: Picture, plain: bool) -> list[Sentence]:
             verb = "raises" if row["value"] > 0 else "lowers"
             template = "{name} ({input}) " + verb + " it by {by}."
             name = picture.words.label(row["feature"])
-            found.append(say(template, name=name, input=given_input(picture, row), by=abs(row["value"])))
+            found.append(say(template, name=name, input=_input(picture, row), by=abs(row["value"])))
     return found
+
+
+def _input(picture: Picture, row: Row) -> Place | str:
+    from showcause.views.figures.attribution import given_input
+
+    said = given_input(picture, row)
+    return said if row.get("input") is None else Place(said, row["input"])
 
 
 def curve(picture: Picture, plain: bool) -> list[Sentence]:
@@ -227,8 +249,12 @@ def _course(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence
         return [say("The output does not change with {name} beyond noise.", name=name)]
     steady = {low["at"], high["at"]} == {first["at"], last["at"]}
     a, b = (Share(low["value"]), Share(high["value"])) if picture.chances else (low["value"], high["value"])
-    parts: dict[str, Any] = {"name": name, "a": a, "at": words.amount(feature, low["at"])}
-    parts |= {"b": b, "to": words.amount(feature, high["at"]), "what": picture.outcome if plain else "output"}
+    parts: dict[str, Any] = {"name": name, "a": a, "at": Place(words.amount(feature, low["at"]), low["at"])}
+    parts |= {
+        "b": b,
+        "to": Place(words.amount(feature, high["at"]), high["at"]),
+        "what": picture.outcome if plain else "output",
+    }
     if steady and plain:
         way = "higher" if high is last else "lower"
         return [say("The higher {name}, the " + way + " the {what}: between {a} and {b}.", **parts)]
@@ -317,6 +343,7 @@ def surface(picture: Picture, plain: bool) -> list[Sentence]:
 
 
 SHARES = ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "base_rate")
+PLAIN_HEADLINES = ("accuracy", "roc_auc", "r2", "mae")
 HEADLINES = ("roc_auc", "accuracy", "log_loss", "r2", "rmse", "mae")
 
 
@@ -336,7 +363,7 @@ def _rows_but_metric(picture: Picture) -> list[Row]:
 def _performance(picture: Picture, plain: bool) -> list[Sentence]:
     rows = [row for row in _measured(_rows_but_metric(picture)) if row.get("target") is None]
     by = {(row.get("segment") or "all", row["metric"]): row for row in rows}
-    known = [name for name in HEADLINES if ("all", name) in by]
+    known = [name for name in (PLAIN_HEADLINES if plain else HEADLINES) if ("all", name) in by]
     found = []
     for name in known:
         row = by["all", name]
@@ -378,11 +405,16 @@ def _plainly(name: str, row: Row) -> list[Sentence]:
     value, base = row["value"], row.get("reference")
     if name == "accuracy":
         found = [say("It decides {value} of cases correctly.", value=Share(value))]
-        if base is not None:
+        low, high = bounds(row)
+        if base is not None and low is not None and high is not None and low <= base <= high:
+            template = "That is about what always giving the most common answer would reach: {base}."
+            found.append(say(template, base=Share(base)))
+        elif base is not None:
             found.append(say("Always giving the most common answer would reach {base}.", base=Share(base)))
         return found
     if name == "roc_auc":
-        return [say("Given one case of each outcome, it ranks them correctly {value} of the time.", value=Share(value))]
+        template = "Shown one case of each outcome, it tells which is which {value} of the time."
+        return [say(template, value=Share(value))]
     if name == "r2":
         return (
             [say("It explains {value} of the differences between cases.", value=Share(value))]
@@ -415,6 +447,8 @@ def _segments(picture: Picture, plain: bool) -> list[Sentence]:
             found.append(say(template, what=_upper(label), **parts))
             if bounds(low)[0] is not None and not _apart(low, high):
                 found.append(Sentence("Their intervals overlap: the difference may be chance."))
+        if not plain and any(row.get("reference") is not None for row in measured):
+            found.append(Sentence("Red ticks mark all rows together."))
         found += [_between(picture, row) for row in _measured(rows) if row.get("by") and row["segment"] == row["by"]]
     few = len({row.get("segment") for row in rows if row["value"] is None})
     if few:

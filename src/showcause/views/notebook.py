@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
+from html import escape as _escape
 from typing import Any
 
 from showcause.core.artifact import Artifact
 from showcause.core.snapshot import Snapshot
 from showcause.views import narrative, theme
 from showcause.views.figure import choose, spec
-from showcause.views.words import STATES, cell, short, title
+from showcause.views.words import STATES, cell, clean, short, title
+
+
+def escape(text: object) -> str:
+    return _escape(clean(str(text)))
+
 
 FIRST = (
     "model/performance",

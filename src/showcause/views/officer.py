@@ -69,7 +69,8 @@ def content(page: Page) -> dict[str, Any]:
 def _short(page: Page, performance: list[Card], groups: list[Card], drivers: list[Card]) -> list[str]:
     """The page in a few sentences, each of which stands again beside its chart."""
     missing = [item for item in _evidence(page) if item["state"] == "failed"]
-    found = [card.say[0] for card in (*performance[:1], *groups[:1], *drivers[:1]) if card.say]
+    found = [line for card in performance[:1] for line in card.say[:2]]
+    found += [card.say[0] for card in (*groups[:2], *drivers[:1]) if card.say]
     if missing:
         return [f"Evidence is missing: {', '.join(item['title'].lower() for item in missing)}.", *found]
     return [*found, "All the evidence that was asked for is here."] if page.snapshot.complete else found
@@ -133,6 +134,8 @@ def _limits(page: Page) -> list[str]:
 def _evidence(page: Page) -> list[dict[str, str]]:
     order = ("failed", "not-given", "not-applicable", "ok")
     items = sorted(page.snapshot.manifest.statuses.items(), key=lambda i: (order.index(i[1].state), i[0]))
+    there = {EVIDENCE.get(name, name) for name, status in items if status.state == "ok"}
+    items = [i for i in items if i[1].state != "not-applicable" or EVIDENCE.get(i[0], i[0]) not in there]
     return [
         {"title": EVIDENCE.get(name, name), "name": name, "state": status.state, "word": WORDS[status.state]}
         for name, status in items

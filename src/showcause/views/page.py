@@ -22,13 +22,13 @@ from showcause.core.snapshot import Snapshot, Status
 from showcause.views import share as sharing
 from showcause.views import theme
 from showcause.views.figure import available, every_choice, spec
-from showcause.views.narrative import caps, sentences
-from showcause.views.words import STATES, Words, cell, metric, number, title
+from showcause.views.narrative import NOISE, caps, sentences
+from showcause.views.words import STATES, Words, cell, clean, metric, number, title
 
 AUDIENCES = ("engineer", "officer")
 TEMPLATES = Path(__file__).parent / "templates"
 TABLE_ROWS = 40  # rows of a table in the page; the snapshot holds them all
-CHART_BYTES = 220_000  # of all choices of one chart
+CHART_BYTES = 320_000  # of all choices of one chart
 EXAMPLES = 12
 SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one name that report.js uses
 
@@ -104,7 +104,7 @@ class Page:
 
     @property
     def words(self) -> Words:
-        return Words(self.snapshot.manifest.data.get("features", {}))
+        return Words.of(self.snapshot.dictionary)
 
     def artifact(self, name: str) -> Artifact | None:
         """The artifact as this page may show it; None where there is none or it is about single rows."""
@@ -133,7 +133,7 @@ class Page:
         used = 0
         for choice in combined:
             index = ",".join(str(possible[name].index(value)) for name, value in choice.items())
-            made = spec(artifact, width="container", plain=plain, **choice)
+            made = self.draw(artifact, choice)
             drawn[index] = {"spec": made, "say": self.say(artifact, choice)}
             used += len(json.dumps(made))
             if used > CHART_BYTES:
@@ -161,6 +161,8 @@ class Page:
     def _option(self, artifact: Artifact, name: str, value: Any) -> str:
         if name in ("feature", "feature_b", "by"):
             return self.words.label(str(value))
+        if name == "target":
+            return self.words.target(value)
         if name == "metric":
             return metric(str(value), plain=self.audience != "engineer")
         if name == "segment" and "by" in artifact.table.column_names:
@@ -170,17 +172,21 @@ class Page:
 
     def one(self, artifact: Artifact, key: str, heading: str, **choice: Any) -> Card:
         """A card with one fixed choice and no controls."""
-        made = spec(artifact, width="container", plain=self.audience != "engineer", **choice)
+        made = self.draw(artifact, choice)
         said = self.say(artifact, choice)
         self.charts[key] = {"options": [], "specs": {"": {"spec": made, "say": said}}}
         return Card(key, artifact.name, heading, said)
+
+    def draw(self, artifact: Artifact, choice: Mapping[str, Any]) -> dict[str, Any]:
+        made = spec(artifact, width="container", plain=self.audience != "engineer", **choice)
+        return {key: value for key, value in made.items() if key != "description"}  # the sentences stand beside it
 
     def say(self, artifact: Artifact, choice: Mapping[str, Any]) -> list[str]:
         """The artifact's sentences; only why there are none where its own check failed."""
         if artifact.name in self.doubts:
             return [self.doubts[artifact.name]]
         said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()})
-        return [sentence.text for sentence in said]
+        return [s.text for s in said if s.text != NOISE["rows"]]  # said once, at the top of the page
 
     @cached_property
     def doubts(self) -> dict[str, str]:
@@ -205,7 +211,9 @@ class Page:
     def _cell(self, name: str, value: Any) -> str:
         if name in ("feature", "feature_b", "by") and isinstance(value, str):
             return self.words.label(value)
-        return cell(value)
+        return (
+            self.words.target(value) if name in ("target", "label", "decision") and value is not None else cell(value)
+        )
 
     def provenance(self) -> list[tuple[str, str]]:
         """What was explained and how, as pairs for a list."""
@@ -222,7 +230,7 @@ class Page:
             ("Model digest", str(manifest.model.get("digest", ""))),
             ("Rows explained", sampled),
             ("Training rows", number(train["rows"]) if "rows" in train else "not given"),
-            ("Decision", decision(manifest.decision)),
+            ("Decision", decision(manifest.decision, self.words)),
             ("Labels digest", str(manifest.data.get("labels") or "no labels given")),
             ("Seed", str(record.configuration.get("seed", "not stated"))),
             ("Made", f"{record.made_at} by {record.by}"),
@@ -250,11 +258,11 @@ def findings(snapshot: Snapshot) -> list[dict[str, str]]:
     return sorted(found, key=lambda item: item["state"] == "ok")
 
 
-def decision(given: Mapping[str, Any]) -> str:
+def decision(given: Mapping[str, Any], words: Words) -> str:
     """The decision rule in words."""
     if given.get("threshold") is not None:
         source = given.get("source") or "source not stated"
-        return f"threshold {number(given['threshold'])} ({source}); favourable: {given.get('favourable')}"
+        return f"threshold {number(given['threshold'])} ({source}); favourable: {words.target(given.get('favourable'))}"
     return str(given.get("source") or "none")
 
 
@@ -335,6 +343,7 @@ def _environment() -> Any:
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=lambda value: clean(value) if type(value) is str else value,  # not Markup, which is ours
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

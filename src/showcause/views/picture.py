@@ -20,7 +20,7 @@ from showcause.views.words import Words, short
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 POINTS = 500  # at most this many points a chart
 BARS = 20
-PAIR = 16
+PAIR = 17
 NAME = 36  # characters of a name on an axis; the whole stands in the tooltip
 
 Spec = dict[str, Any]
@@ -64,13 +64,13 @@ class Picture:
     def outcome(self) -> str:
         """What the output is, in plain English: "chance of granted", "prediction"."""
         targets = self.choice.get("target") or next(iter(self.spec.get("targets") or ()), None)
-        return f"chance of {short(str(targets), 30)}" if self.chances and targets else "prediction"
+        return f"chance of {short(self.words.target(targets), 30)}" if self.chances and targets else "prediction"
 
-    def name(self, row: Row) -> str:
-        """A row's feature, pair, group member or term in words."""
+    def name(self, row: Row, limit: int = 60) -> str:
+        """A row's feature, pair or term in words, each part of a pair with at most `limit` characters."""
         feature = self.words.label(row["feature"])
         if row.get("feature_b"):
-            return f"{short(feature, PAIR)} × {short(self.words.label(row['feature_b']), PAIR)}"
+            return f"{short(feature, limit)} × {short(self.words.label(row['feature_b']), limit)}"
         term = row.get("term")
         return f"{feature}: {term}" if term and term != row["feature"] else feature
 
@@ -146,7 +146,8 @@ def column(name: str, kind: str = "quantitative", **more: Any) -> Spec:
 
 
 def tooltip(*fields: tuple[str, str]) -> list[Spec]:
-    """(field, title) pairs; the fields hold text already in words."""
+    """(field, title) pairs; the fields hold text in words. Titles are ours: they become keys of an object in the
+    browser, where a user's "__proto__" would not be one."""
     return [{"field": name, "type": "nominal", "title": title} for name, title in fields]
 
 

@@ -69,6 +69,7 @@ def config(colours: Palette = LIGHT, *, background: bool = False) -> dict[str, A
         "titleLimit": 420,
         "titlePadding": 8,
         "labelOverlap": True,
+        "labelSeparation": 8,
     }
     return {
         "background": colours.paper if background else "transparent",

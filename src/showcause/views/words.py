@@ -71,6 +71,22 @@ TITLES = {
 }
 
 
+# Control characters, lone surrogates and non-characters, which XML cannot hold and the static renderer dies of, and
+# marks that reorder text, with which one name can pass for another.
+UNSAID = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
+
+
+def clean(value: Any) -> Any:
+    """Text, or the text in nested lists and dictionaries, with a mark in place of characters that must not be shown."""
+    if isinstance(value, str):
+        return UNSAID.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    return {clean(key): clean(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
 def number(value: float | None) -> str:
     """For people: whole numbers below a million in full, everything else to three significant digits."""
     if value is None:
@@ -83,15 +99,16 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float) -> str:
-    """A share as a percentage to three significant digits."""
-    text = f"{100 * value:.3g}"
-    return f"{float(text):.0f} %" if "e" in text and abs(value) >= 1 else f"{text} %"
+    """A share as a percentage to three significant digits, on one line with its sign."""
+    return f"{number(float(f'{100 * value:.3g}'))}\u00a0%"
 
 
 def short(text: str, limit: int = 40) -> str:
-    """At most `limit` characters; the middle goes, since names often differ at their ends."""
+    """At most `limit` characters; the middle goes, since names often differ at their ends; of short ones the end."""
     if len(text) <= limit:
         return text
+    if limit <= 20:
+        return f"{text[: limit - 1].rstrip()}…"
     head = (limit - 1) * 2 // 3
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
@@ -124,9 +141,21 @@ def metric(name: str, *, plain: bool = False) -> str:
 
 @dataclass(frozen=True)
 class Words:
-    """`features`: feature → {label, unit, format, values, description}, as the manifest's `data.features`."""
+    """`features`: feature → {label, unit, format, values, description}, as the manifest's `data.features`; `predicted`:
+    the column that the model predicts, whose value labels name the classes."""
 
     features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    predicted: str | None = None
+
+    @classmethod
+    def of(cls, dictionary: Mapping[str, Any]) -> Words:
+        """From a snapshot's or artifact's `dictionary`."""
+        return cls(dictionary.get("features", {}), dictionary.get("label"))
+
+    def target(self, name: object) -> str:
+        """A class in words."""
+        values = self.entry(self.predicted).get("values", {}) if self.predicted else {}
+        return str(values.get(str(name), name))
 
     @cached_property
     def _taken(self) -> Counter[str]:

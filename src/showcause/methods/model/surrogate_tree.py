@@ -39,7 +39,8 @@ def compute(job: Job, *, depth: int = 3) -> Result:
     """Which few questions imitate the model best, and how well do they?
 
     A regression tree of at most `depth` (1 to 4) questions in a row, fitted by scikit-learn to the model's own outputs
-    on training rows (else on two thirds of X; at most 20,000, fewer in wide tables), in raw columns: numbers by "≤", categories one level at a time.
+    on training rows (else on two thirds of X; at most 20,000, fewer in wide tables), in raw columns: numbers by "≤",
+    categories one level at a time.
     `value` is the mean output of the model at the node, `count` the rows it was fitted on there; see model/tree for the
     other columns. It is an imitation of the model, not the model: spec.fidelity says how much of the outputs' variance
     it explains (r2, the mean over outputs that vary) and how often it decides the same (agreement), on held-out rows

@@ -134,26 +134,23 @@ def _waterfall(picture: Picture, rows: list[Row]) -> Spec:
     values, at = [], base if base is not None else 0.0
     for name, (whole, value) in zip(names, steps, strict=True):
         part = "pushes up" if value > 0 else "pushes down"
-        side = "right" if value > 0 else "left"
         values.append(
             {"name": name, "whole": whole, "from": at, "to": at + value, "shown": signed(value), "part": part}
-            | {"end": max(at, at + value) if side == "right" else min(at, at + value), "side": side}
         )
         at += value
-    tips = tooltip(("whole", "feature"), ("shown", "contribution"))
-    y = names_axis(names)
-    x = column("from", title=str(picture.spec.get("space", "output")), scale={"zero": False, "padding": 34})
-    x["axis"] = {"tickCount": 6}
+    marks = {"reference": base, "zero": prediction}
+    ends = [value[key] for value in values for key in ("from", "to")] + [m for m in marks.values() if m is not None]
+    low, span = min(ends), max(max(ends) - min(ends), 1e-12)
+    # The figures stand in a column of their own on the right, where no bar or line can cross them.
+    scale = {"domain": [low - 0.03 * span, low + 1.24 * span], "nice": False}
+    y, tips = names_axis(names), tooltip(("whole", "feature"), ("shown", "contribution"))
+    x = column("from", title=str(picture.spec.get("space", "output")), scale=scale, axis={"tickCount": 5})
     bar = {"y": y, "x": x, "x2": {"field": "to"}, "tooltip": tips}
     styles = {"pushes up": "rise", "pushes down": "fall"}
-    marks = {"reference": base, "zero": prediction}
     layers = [mark("rule", style, {"x": {"datum": at}}) for style, at in marks.items() if at is not None]
     layers += [mark("bar", s, bar, transform=only("part", p), height={"band": 0.66}) for p, s in styles.items()]
-    word = {"y": y, "x": column("end"), "text": column("shown", "nominal")}
-    layers += [
-        mark("text", "word", word, transform=only("side", "right"), align="left", dx=4),
-        mark("text", "word", word, transform=only("side", "left"), align="right", dx=-4),
-    ]
+    word = {"y": y, "x": {"value": "width"}, "text": column("shown", "nominal")}
+    layers.append(mark("text", "word", word, align="right"))
     return dots(picture, names, layers, values, step=24)
 
 

@@ -115,7 +115,6 @@ def _value(picture: Picture, row: Row, thin: float, colour: str | None) -> dict[
         "rows": "not stated" if support is None else f"{support:,}",
         "thin": support is not None and support < thin,
         "colour": colour,
-        "example": row.get("example"),
     }
 
 
@@ -145,7 +144,7 @@ def _lines(picture: Picture, rows: list[Row]) -> Spec:
     placed = placed[::step] + ([placed[-1]] if (len(placed) - 1) % step else [])
     missing = [value for value in values if value["at"] is None]
     x, y = _axes(picture, rows[0]["feature"])
-    tips = tooltip(("place", picture.words.label(rows[0]["feature"])), ("shown", "value"), ("bounds", "95 %"))
+    tips = tooltip(("place", "at"), ("shown", "value"), ("bounds", "95 %"))
     tips += tooltip(("rows", "rows"))
     layers: list[Spec] = []
     if picture.artifact.name in DIAGONAL:
@@ -222,8 +221,7 @@ def _single_rows(picture: Picture, rows: list[Row]) -> Spec:
     kept_rows = [row for row in rows if row["example"] in kept and row["at"] is not None]
     values = [{"at": row["at"], "value": float(f"{row['value']:.5g}"), "example": row["example"]} for row in kept_rows]
     x, y = _axes(picture, rows[0]["feature"])
-    label = picture.words.label(rows[0]["feature"])
-    tips = [*tooltip(("example", "row")), column("at", title=label), column("value", title="value", format=".3~g")]
+    tips = [*tooltip(("example", "row")), column("at", title="at"), column("value", title="value", format=".3~g")]
     mean = {**y, "aggregate": "mean"}
     layers = [
         mark("line", "faint", {"x": x, "y": y, "detail": column("example", "nominal"), "tooltip": tips}),
@@ -246,7 +244,7 @@ def _categories(picture: Picture, rows: list[Row]) -> Spec:
     names = dict(zip(kept, unique_names(kept), strict=True))
     for value in values:
         value["name"] = names[value["place"]]
-    tips = tooltip(("place", picture.words.label(rows[0]["feature"])), ("shown", "value"), ("bounds", "95 %"))
+    tips = tooltip(("place", "at"), ("shown", "value"), ("bounds", "95 %"))
     axis = names_axis(list(names.values()))
     x = column(
         "value", title=y_title(picture), axis={"tickCount": 5, "grid": True}, scale={"zero": False, "padding": 12}

@@ -21,8 +21,8 @@ def draw(picture: Picture) -> Spec:
             "value": row["prediction"],
             "shown": number(row["prediction"]),
             "row": row.get("id") or f"{row['example']:,}",
-            "label": row.get("label") or number(row.get("actual")),
-            "decision": row.get("decision") or "none",
+            "label": picture.words.target(row["label"]) if row.get("label") else number(row.get("actual")),
+            "decision": picture.words.target(row["decision"]) if row.get("decision") else "none",
         }
         for row in rows
     ]

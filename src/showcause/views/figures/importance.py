@@ -6,6 +6,7 @@ from typing import Any
 
 from showcause.views.picture import (
     BARS,
+    PAIR,
     Picture,
     Row,
     Spec,
@@ -61,7 +62,7 @@ def draw(picture: Picture) -> Spec:
     values = [_value(picture, row, name, signed, member(row, rows)) for row, name in zip(shown, names, strict=True)]
     title = axis_title(picture)
     tips = tooltip(
-        ("whole", "feature"), ("shown", title), ("bounds", "95 %"), ("rank", "rank"), ("noise", "error over")
+        ("whole", "feature"), ("shown", "value"), ("bounds", "95 %"), ("rank", "rank"), ("noise", "error over")
     )
     y = names_axis(names)
     bar = {"y": y, "x": column("value", title=title, axis={"tickCount": 6}), "tooltip": tips}
@@ -78,7 +79,7 @@ def draw(picture: Picture) -> Spec:
 def _name(picture: Picture, row: Row, rows: list[Row]) -> str:
     if is_group(row):
         return " + ".join(picture.words.label(part) for part in row["group"].split(" + "))
-    return ("· " if member(row, rows) else "") + picture.name(row)
+    return ("· " if member(row, rows) else "") + picture.name(row, PAIR)
 
 
 def _value(picture: Picture, row: Row, name: str, signed: bool, inside: bool) -> dict[str, Any]:

@@ -84,9 +84,9 @@ def _rows(picture: Picture, wanted: str | None) -> list[Row]:
 
 def _name(picture: Picture, row: Row, by_metric: bool) -> str:
     target = row.get("target")
-    suffix = f" · {target}" if target and "target" not in picture.choice else ""
+    suffix = f" · {picture.words.target(target)}" if target and "target" not in picture.choice else ""
     if by_metric:
-        return metric(row["metric"]) + suffix
+        return metric(row["metric"], plain=picture.plain) + suffix
     return picture.words.segment(row.get("by"), row.get("level"), row.get("segment")) + suffix
 
 
@@ -98,7 +98,11 @@ def _dots(picture: Picture, rows: list[Row], *, by_metric: bool) -> Spec:
     series = list(dict.fromkeys(_series(row) for row in rows)) if by_metric else [""]
     values = [_value(picture, row, names, by_metric) for row in rows]
     bounded = all(row["metric"] in SHARES and row["value"] >= 0 for row in rows)
-    title = TOGETHER_NAME if bounded and by_metric else metric(rows[0]["metric"], plain=picture.plain)
+    title = (
+        ("share of cases" if picture.plain else TOGETHER_NAME)
+        if bounded and by_metric
+        else metric(rows[0]["metric"], plain=picture.plain)
+    )
     x = column("value", title=title, axis={"tickCount": 6, "grid": True}, scale={"zero": False, "padding": 12})
     if picture.plain and rows[0]["metric"] in RATES:
         x["axis"] = {**x["axis"], "format": ".0%"}
@@ -159,14 +163,14 @@ def _held(picture: Picture, rows: list[Row]) -> Spec:
             {"name": name, "whole": metric(row["metric"]), "ratio": min(ratio, 2.5), "word": word, "part": part}
         )
     y, tips = names_axis(names), tooltip(("whole", "check"), ("word", "value"), ("part", "limit"))
-    scale = {"domain": [0, 3.6]}
+    scale = {"domain": [0, 6]}  # the right half is for the figures
     x = column("ratio", title="times its limit", scale=scale, axis={"values": [0, 1, 2], "grid": False})
     bar = {"y": y, "x": x, "tooltip": tips}
     layers = [
         mark("bar", "main", bar, transform=only("part", "held"), height={"band": 0.5}),
         mark("bar", "rise", bar, transform=only("part", "broken"), height={"band": 0.5}),
         mark("rule", "reference", {"x": {"datum": 1}}),
-        mark("text", "word", {"y": y, "x": x, "text": column("word", "nominal")}, align="left", dx=6),
+        mark("text", "word", {"y": y, "x": {"value": "width"}, "text": column("word", "nominal")}, align="right"),
     ]
     return dots(picture, names, layers, values, step=28)
 

@@ -41,7 +41,7 @@ def draw(picture: Picture) -> Spec:
                 }
             )
     words = picture.words
-    tips = tooltip(("x", words.label(first)), ("y", words.label(second)), ("shown", "value"), ("rows", "rows"))
+    tips = tooltip(("x", "across"), ("y", "up"), ("shown", "value"), ("rows", "rows"))
     encoding = {
         "x": _axis("x", words.axis(first), [words.level(first, v) for v in across]),
         "y": _axis("y", words.axis(second), [words.level(second, v) for v in reversed(down)]),

@@ -4,6 +4,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const hosts = [...document.querySelectorAll("[data-chart]")];
   const drawn = new Map(); // host → what it shows and its view
+  let printing = false;
 
   const tip = document.createElement("div");
   tip.id = "tip";
@@ -36,8 +37,10 @@
     return data.charts[host.dataset.chart].options.map((name) => picks[name] || "0").join(",");
   }
 
-  function config(host, light) {
-    const base = structuredClone(data.themes[!light && dark.matches ? "dark" : "light"]);
+  const inDark = () => dark.matches && !printing; // paper is white
+
+  function config(host) {
+    const base = structuredClone(data.themes[inDark() ? "dark" : "light"]);
     if (host.clientWidth < 440) {
       base.axisY.labelLimit = 118;
       base.axis.labelFontSize = base.axis.titleFontSize = 10.5;
@@ -56,11 +59,11 @@
     return copy;
   }
 
-  async function draw(host, light = false) {
+  async function draw(host) {
     const chart = data.charts[host.dataset.chart];
     const key = chosen(host);
     const entry = chart.specs[key];
-    const now = `${key}|${light || !dark.matches}|${host.clientWidth < 440}`;
+    const now = `${key}|${inDark()}|${host.clientWidth < 440}`;
     const before = drawn.get(host);
     if (before && before.now === now) return before.done;
     const state = { now, view: null };
@@ -75,9 +78,12 @@
       state.done = Promise.resolve();
       return state.done;
     }
-    state.done = vegaEmbed(host, narrow(entry.spec, host), {
+    // In an element of its own: the library gives that another role, and the outer one keeps its alternative text.
+    const stage = document.createElement("div");
+    host.replaceChildren(stage);
+    state.done = vegaEmbed(stage, narrow(entry.spec, host), {
       mode: "vega-lite", actions: false, ast: true, defaultStyle: false, renderer: "svg", hover: false,
-      config: config(host, light), tooltip: tell,
+      config: config(host), tooltip: tell,
     }).then((result) => { state.view = result; host.dataset.drawn = key || "one"; });
     return state.done;
   }
@@ -119,8 +125,9 @@
   addEventListener("load", () => later(next));
 
   dark.addEventListener("change", () => hosts.forEach((host) => drawn.has(host) && draw(host)));
-  addEventListener("beforeprint", () => hosts.forEach((host) => draw(host, true)));
-  addEventListener("afterprint", () => hosts.forEach((host) => draw(host)));
+  for (const [moment, now] of [["beforeprint", true], ["afterprint", false]]) {
+    addEventListener(moment, () => { printing = now; hosts.forEach((host) => draw(host)); });
+  }
   let wide = innerWidth < 600;
   addEventListener("resize", () => {
     if (wide !== innerWidth < 600) { wide = innerWidth < 600; hosts.forEach((host) => drawn.has(host) && draw(host)); }
