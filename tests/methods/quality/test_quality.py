@@ -137,14 +137,34 @@ def test_equal_rankings_agree():
 
 
 def test_opposite_rankings_are_said_to_differ():
-    rows, spec = agreement(
-        importance("shap", obligations=4, loan_to_value=3, income=2, bad_history=1),
-        importance("permutation", obligations=0.1, loan_to_value=0.2, income=0.3, bad_history=0.4),
+    rows = np.random.default_rng(0).normal(size=(60, 6))
+    work = job(RandomForestClassifier(8, random_state=0).fit(rows, rows[:, 0] > 0), rows)
+    up, down = ({f"x{j}": float(v) for j, v in enumerate(order)} for order in (range(6), range(6, 0, -1)))
+    rows, spec = judged(
+        "agreement",
+        work,
+        **{"importance/shap": importance("shap", **up), "importance/permutation": importance("permutation", **down)},
     )
     assert rows["rank_correlation"]["value"] == pytest.approx(-1.0)
     assert (rows["top_overlap"]["value"], rows["top_overlap"]["note"]) == (0.0, "below its limit")
     assert not spec["passed"]
     assert "rank columns differently" in spec["notes"][-2]
+
+
+def test_few_columns_are_not_judged_by_their_rank():
+    rows, spec = agreement(
+        importance("shap", obligations=4, loan_to_value=3, income=2, bad_history=1),
+        importance("permutation", obligations=4, loan_to_value=1, income=2, bad_history=3),
+    )
+    assert (rows["rank_correlation"]["value"], rows["rank_correlation"]["reference"]) == (pytest.approx(0.2), None)
+    assert rows["rank_correlation"]["note"] is None
+
+
+def test_noise_is_not_ranked():
+    columns = {"feature": list(NUMBERS.columns), "value": [0.4, 0.01, 0.02, 0.03], "low": [0.3, -0.1, -0.1, -0.1]}
+    noisy = Artifact("importance/permutation", "importance", {}, build("importance", columns))
+    rows, _ = agreement(importance("shap", **dict(zip(NUMBERS.columns, [4, 0.3, 0.2, 0.1], strict=True))), noisy)
+    assert rows["rank_correlation"]["value"] == pytest.approx(0.7746, abs=1e-4)
 
 
 def test_an_importance_that_does_not_vary_has_no_rank():

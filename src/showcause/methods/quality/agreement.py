@@ -12,10 +12,11 @@ from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable
 from showcause.methods.method import Job, Result, method
 
+FEW = 5  # columns: fewer give a rank correlation that is told but not judged, since one swapped pair decides it
 LIMITS = {"rank_correlation": 0.5, "top_overlap": 0.5, "half_budgets": 0.9, "shap_and_pdp": 0.5}
 NOTES = {
     "rank_correlation": "Rank correlation: SHAP says how much the model uses each column, permutation how much the "
-    "prediction needs it; Spearman's correlation of the two rankings.",
+    "prediction needs it; Spearman's correlation of the two rankings, where what cannot be told from zero is a tie.",
     "top_overlap": "Top overlap: the share of columns that both rankings put among their first five.",
     "half_budgets": "Half budgets: the contributions estimated from one half of the orders against those from the "
     "other; their correlation over all rows and columns.",
@@ -55,31 +56,34 @@ def compute(job: Job, *, top: int = 5) -> Result:
     if not found:
         raise NotApplicable("needs two explanations to compare, such as importance/shap and importance/permutation")
     rows = [_row(metric, value, count) for metric, (value, count) in found.items()]
-    low = [r for r in rows if r["note"] is not None]
+    low = [r for r in rows if r["note"] == "below its limit"]
     spec = {
         "space": None,
         "limit": "at least",
         "passed": not low,
         "notes": [
             *(NOTES[metric] for metric in found),
-            *(f"{r['metric']} is {r['value']:.2f}: {LOW[r['metric']]}." for r in low if not np.isnan(r["value"])),
+            *(f"{r['metric']} is {r['value']:.2f}: {LOW[r['metric']]}." for r in low),
         ],
     }
     return Result({key: [row[key] for row in rows] for key in rows[0]}, spec)
 
 
 def _row(metric: str, value: float, count: int) -> dict[str, Any]:
-    limit = LIMITS[metric]
-    note = "one side does not vary" if np.isnan(value) else "below its limit" if value < limit else None
+    limit = None if metric == "rank_correlation" and count < FEW else LIMITS[metric]
+    low = limit is not None and value < limit
+    note = "one side does not vary" if np.isnan(value) else "below its limit" if low else None
     return {"metric": metric, "value": value, "count": count, "reference": limit, "note": note}
 
 
 def _totals(job: Job, artifact: Artifact) -> Rows:
-    """(features,) importance of every column, over targets, in the model's order; groups and segments left out."""
+    """(features,) importance of every column, over targets, in the model's order; groups and segments left out. What
+    cannot be told from zero (its interval reaches it) counts as zero, so that noise is not ranked."""
     totals = dict.fromkeys(job.data.X.names, 0.0)
     for row in artifact.table.to_pylist():
         if row["feature"] in totals and row.get("group") is None and row.get("segment") in (None, "all"):
-            totals[row["feature"]] += row["value"] or 0.0
+            noise = row.get("low") is not None and row["low"] <= 0
+            totals[row["feature"]] += 0.0 if noise else row["value"] or 0.0
     return np.array(list(totals.values()))
 
 
