@@ -152,7 +152,7 @@ def test_opposite_rankings_are_said_to_differ():
 
 
 def test_few_columns_are_not_judged_by_their_rank():
-    rows, spec = agreement(
+    rows, _ = agreement(
         importance("shap", obligations=4, loan_to_value=3, income=2, bad_history=1),
         importance("permutation", obligations=4, loan_to_value=1, income=2, bad_history=3),
     )
