@@ -94,6 +94,14 @@ def test_categories_that_cannot_be_told_are_refused(tmp_path: Path) -> None:
         recast(load_model(str(file)).native, frame().drop(columns="town"))
 
 
+@pytest.mark.parametrize("code", ["1 / 0", "raise SystemExit(0)", "import nowhere_at_all"])
+def test_a_module_that_cannot_be_imported_is_bad_input(call: Call, work: Path, code: str) -> None:
+    (work / "breaks.py").write_text(code)
+    exit_code, _, err = call("explain", "breaks:model", "--data", "test.csv")
+    assert exit_code == 2
+    assert "breaks" in err
+
+
 @pytest.mark.parametrize("name", ["m.json", "m.ubj", "m.txt", "m.cbm"])
 def test_a_damaged_model_file_is_one_clear_error(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b'{"learner": 7, "tree\xff')

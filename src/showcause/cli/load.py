@@ -79,7 +79,7 @@ def _imported(module: str, attribute: str) -> Any:
         raise ModelError(
             f"there is no module {error.name!r} to import from this folder ({module}:{attribute})"
         ) from error
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         raise ModelError(f"importing {module} failed with {type(error).__name__}: {error}") from error
     for name in attribute.split("."):
         if not hasattr(found, name):
