@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from showcause.core.artifact import Artifact
-from showcause.views.figures.importance import is_group, ranked
+from showcause.views.figures.importance import is_group, ranked, weight
 from showcause.views.picture import BARS, Picture, Row, bounds
 from showcause.views.words import Words, clean, listed, metric, number, percent, short
 
@@ -134,12 +134,15 @@ def _apart(one: Row, other: Row) -> bool:
 
 def importance(picture: Picture, plain: bool) -> list[Sentence]:
     rows = [row for row in ranked(_measured(picture.rows)) if not is_group(row)]
-    rows.sort(key=lambda row: -abs(row["value"]))
+    rows.sort(key=lambda row: -weight(row))
+    if rows and "term" in rows[0]:
+        template = "Largest, times the scale of its column: {name} ({value})."
+        return [say(template, name=picture.name(rows[0]), value=rows[0]["value"])]
     sure = [row for row in rows if _surely(row)]
     if not rows:
         return []
     if not sure:
-        return [Sentence("None of them can be told from zero.")]
+        return [Sentence("None of them can be told from zero."), *_groups(picture)]
     first, found = sure[0], list[Sentence]()
     names = [picture.name(row) for row in sure]
     verb = "interact most" if first.get("feature_b") else "matters most"
@@ -151,6 +154,7 @@ def importance(picture: Picture, plain: bool) -> list[Sentence]:
         parts = {"low": low, "high": high} if low is not None and high is not None else {}
         found.append(say(template, name=names[0], value=first["value"], **parts))
     found += _ties(picture, sure, plain)
+    found += _groups(picture)
     zero = len(rows) - len(sure)
     if zero and bounds(rows[0])[0] is not None:
         template = (
@@ -159,6 +163,15 @@ def importance(picture: Picture, plain: bool) -> list[Sentence]:
             else ("For {zero} of {all}, the interval includes zero.")
         )
         found.append(say(template, zero=zero, all=len(rows)))
+    return found
+
+
+def _groups(picture: Picture) -> list[Sentence]:
+    """What correlated features amount to together, since each alone may seem idle while the others stand in for it."""
+    found = []
+    for row in [row for row in ranked(_measured(picture.rows)) if is_group(row)][:3]:
+        names = listed([picture.words.label(part) for part in row["group"].split(" + ")])
+        found.append(say("Together, {names}: {value}.", names=names, value=row["value"]))
     return found
 
 
@@ -253,12 +266,19 @@ def _course(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence
     parts |= {
         "b": b,
         "to": Place(words.amount(feature, high["at"]), high["at"]),
-        "what": picture.outcome if plain else "output",
+        "what": _what(picture),
     }
     if steady and plain:
         way = "higher" if high is last else "lower"
         return [say("The higher {name}, the " + way + " the {what}: between {a} and {b}.", **parts)]
     return [say("Along {name} the {what} is lowest at {at} ({a}) and highest at {to} ({b}).", **parts)]
+
+
+def _what(picture: Picture) -> str:
+    """What a curve's value is."""
+    if picture.plain:
+        return picture.outcome
+    return "effect" if picture.artifact.name in ("dependence/ale", "dependence/shap") else "output"
 
 
 def _levels(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence]:
@@ -273,7 +293,7 @@ def _levels(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence
     a, b = (Share(low["value"]), Share(high["value"])) if picture.chances else (low["value"], high["value"])
     parts: dict[str, Any] = {"name": name, "low": level(low), "high": level(high), "a": a, "b": b}
     template = "By {name}, the {what} is lowest for {low} ({a}) and highest for {high} ({b})."
-    return [say(template, what=picture.outcome if plain else "output", **parts)]
+    return [say(template, what=_what(picture), **parts)]
 
 
 def _roc(picture: Picture, plain: bool) -> list[Sentence]:
@@ -507,8 +527,12 @@ def tree(picture: Picture, plain: bool) -> list[Sentence]:
     if asked:
         found.insert(0, say("The first question is: {asked}?", asked=asked))
     fidelity = picture.spec.get("fidelity")
-    if isinstance(fidelity, int | float):
-        found.append(say("It stands in for the model with a fidelity of {value}.", value=float(fidelity)))
+    held = fidelity.get("held out") or fidelity.get("train") if isinstance(fidelity, Mapping) else None
+    if isinstance(held, Mapping) and isinstance(held.get("agreement"), int | float):
+        template = "It decides as the model does for {share} of {rows} rows."
+        found.append(say(template, share=Share(held["agreement"]), rows=held["rows"]))
+    if isinstance(held, Mapping) and isinstance(held.get("r2"), int | float):
+        found.append(say("It accounts for {share} of the variation of the model's outputs.", share=Share(held["r2"])))
     return found
 
 

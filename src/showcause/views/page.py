@@ -32,10 +32,11 @@ CHART_BYTES = 320_000  # of all choices of one chart
 EXAMPLES = 12
 SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one name that report.js uses
 
+DEPENDENCE = ("dependence/pdp", "dependence/ale", "dependence/shap", "dependence/ice")
 SECTIONS = (
     ("performance", "Performance", ("model/performance", "model/roc", "model/precision_recall", "model/gain"), "model"),
     ("importance", "What drives it", ("importance/shap", "importance/permutation"), "importance"),
-    ("dependence", "How the output depends on each feature", ("dependence/pdp", "dependence/ale"), "dependence"),
+    ("dependence", "How the output depends on each feature", DEPENDENCE, "dependence"),
     ("segments", "For whom", ("segments/performance", "segments/fairness"), "segments"),
     ("cases", "Single cases", (), "attribution examples"),
     ("inside", "The model itself", ("model/coefficients", "model/tree", "model/surrogate_tree"), ""),

@@ -5,6 +5,7 @@ And the few pieces of Vega-Lite that every kind uses. A spec is a plain dictiona
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,6 +52,11 @@ class Picture:
     def rows(self) -> list[Row]:
         return list(self.table.to_pylist())
 
+    @cached_property
+    def features(self) -> Counter[str]:
+        """How many rows each feature has."""
+        return Counter(self.table["feature"].to_pylist())
+
     @property
     def spec(self) -> Mapping[str, Any]:
         return self.artifact.spec
@@ -71,8 +77,12 @@ class Picture:
         feature = self.words.label(row["feature"])
         if row.get("feature_b"):
             return f"{short(feature, limit)} × {short(self.words.label(row['feature_b']), limit)}"
-        term = row.get("term")
-        return f"{feature}: {term}" if term and term != row["feature"] else feature
+        term = str(row.get("term") or row["feature"])
+        if term == row["feature"] or self.features[row["feature"]] == 1:
+            return feature
+        # Transformers write their own name and the column's before the level: "words__town_Boston".
+        level = term.rpartition("__")[2].removeprefix(f"{row['feature']}_")
+        return f"{feature}: {self.words.level(row['feature'], level)}"
 
 
 def distinct(table: pa.Table, column: str) -> list[Any]:

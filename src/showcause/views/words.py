@@ -33,6 +33,7 @@ METRICS = {
     "rmse": "root mean squared error",
     "mae": "mean absolute error",
     "median_absolute_error": "median absolute error",
+    "shap_and_pdp": "SHAP against PDP",
     "selection_rate": "rate of positive decisions",
     "disparate_impact": "disparate impact ratio",
     "demographic_parity_difference": "difference in positive decisions",

@@ -142,7 +142,7 @@ def _waterfall(picture: Picture, rows: list[Row]) -> Spec:
     ends = [value[key] for value in values for key in ("from", "to")] + [m for m in marks.values() if m is not None]
     low, span = min(ends), max(max(ends) - min(ends), 1e-12)
     # The figures stand in a column of their own on the right, where no bar or line can cross them.
-    scale = {"domain": [low - 0.03 * span, low + 1.24 * span], "nice": False}
+    scale = {"domain": [low - 0.03 * span, low + 1.36 * span], "nice": False, "zero": False}
     y, tips = names_axis(names), tooltip(("whole", "feature"), ("shown", "contribution"))
     x = column("from", title=str(picture.spec.get("space", "output")), scale=scale, axis={"tickCount": 5})
     bar = {"y": y, "x": x, "x2": {"field": "to"}, "tooltip": tips}

@@ -232,7 +232,8 @@ def _single_rows(picture: Picture, rows: list[Row]) -> Spec:
 
 def _categories(picture: Picture, rows: list[Row]) -> Spec:
     """Dots with error bars, a band a category; the categories with most rows where there are many."""
-    if any(row.get("example") is not None for row in rows):
+    single = any(row.get("example") is not None for row in rows)
+    if single:
         rows = [row for row in rows if row["example"] in list(dict.fromkeys(r["example"] for r in rows))[:20]]
     order = sorted(_levels(picture, rows).items(), key=lambda item: -item[1])
     kept = [level for level, _ in order[:BARS]]
@@ -255,7 +256,7 @@ def _categories(picture: Picture, rows: list[Row]) -> Spec:
     span = {"y": axis, "x": {**x, "field": "low"}, "x2": {"field": "high"}}
     layers = [
         mark("rule", "interval", span, transform=valid("low")),
-        mark("circle", "dot", where, transform=only("thin", False), size=70, opacity=1),
+        mark("circle", "dot", where, transform=only("thin", False), size=70, opacity=0.35 if single else 1),
         mark("point", "thin", where, transform=only("thin", True), size=60),
     ]
     if y_title(picture).startswith("effect"):

@@ -31,7 +31,7 @@ STYLES = {"feature": "main", "group": "main", "member": "member", "pushes down":
 def ranked(rows: list[Row]) -> list[Row]:
     """Largest absolute value first; the members of a group follow their group's row."""
     heads = [row for row in rows if not member(row, rows)]
-    order = sorted(heads, key=lambda row: -abs(row["value"] or 0.0))
+    order = sorted(heads, key=lambda row: -weight(row))
     found = []
     for row in order:
         found.append(row)
@@ -39,6 +39,12 @@ def ranked(rows: list[Row]) -> list[Row]:
             members = [m for m in rows if m is not row and m.get("group") == row["group"] and member(m, rows)]
             found += sorted(members, key=lambda m: -abs(m["value"] or 0.0))
     return found
+
+
+def weight(row: Row) -> float:
+    """How much a row counts: a coefficient only says something together with the scale of its column."""
+    scale = row.get("scale")
+    return abs(row["value"] or 0.0) * (1.0 if scale is None else abs(scale))
 
 
 def is_group(row: Row) -> bool:
@@ -78,7 +84,8 @@ def draw(picture: Picture) -> Spec:
 
 def _name(picture: Picture, row: Row, rows: list[Row]) -> str:
     if is_group(row):
-        return " + ".join(picture.words.label(part) for part in row["group"].split(" + "))
+        parts = [picture.words.label(part) for part in row["group"].split(" + ")]
+        return " + ".join(parts) if len(parts) < 3 else f"{short(parts[0], 24)} + {len(parts) - 1} others"
     return ("· " if member(row, rows) else "") + picture.name(row, PAIR)
 
 
@@ -110,6 +117,8 @@ def axis_title(picture: Picture) -> str:
     if picture.plain:
         return "how much it matters"
     space = short(str(spec.get("space", "")), 40)
+    if "term" in picture.artifact.table.column_names:
+        return f"coefficient ({space})"
     if spec.get("loss"):
         return f"increase in {short(str(spec['loss']), 40)}"
     return f"importance ({space})" if space else "importance"

@@ -42,7 +42,7 @@
   function config(host) {
     const base = structuredClone(data.themes[inDark() ? "dark" : "light"]);
     if (host.clientWidth < 440) {
-      base.axisY.labelLimit = 118;
+      base.axisY.labelLimit = 150;
       base.axis.labelFontSize = base.axis.titleFontSize = 10.5;
       base.style.word.fontSize = 10.5;
     }
@@ -54,7 +54,7 @@
     const copy = structuredClone(spec);
     for (const layer of copy.layer || []) {
       const axis = layer.encoding && layer.encoding.y && layer.encoding.y.axis;
-      if (axis && axis.labelLimit) axis.labelLimit = 118;
+      if (axis && axis.labelLimit) axis.labelLimit = 150;
     }
     return copy;
   }
