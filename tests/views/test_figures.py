@@ -114,6 +114,20 @@ def test_a_confusion_matrix_holds_the_four_counts() -> None:
     }
 
 
+def test_the_calibration_of_a_regression_is_drawn_in_its_own_unit() -> None:
+    rows = {"segment": ["s = a", "s = a"], "by": "s", "level": ["a", "a"], "at": [80.0, 200.0], "value": [90.0, 210.0]}
+    drawn = spec(made.artifact("segments/calibration", "curve", {"space": "target"}, feature="prediction", **rows))
+    assert drawn["layer"][0]["data"]["values"] == [{"at": 80.0, "value": 80.0}, {"at": 200.0, "value": 200.0}]
+    assert "domain" not in drawn["layer"][1]["encoding"]["x"]["scale"]
+
+
+def test_scores_of_single_classes_do_not_crowd_the_shared_chart() -> None:
+    classes = {"metric": ["accuracy", "recall", "recall"], "target": [None, "a", "b"], "value": [0.5, 0.4, 0.6]}
+    artifact = made.artifact("model/performance", "score", {}, **classes)
+    assert [v["name"] for v in spec(artifact)["data"]["values"]] == ["accuracy"]
+    assert [v["name"] for v in spec(artifact, metric="recall")["data"]["values"]] == ["recall · a", "recall · b"]
+
+
 def test_a_check_beyond_its_limit_is_drawn_as_broken() -> None:
     assert [v["part"] for v in spec(made.checks())["data"]["values"]] == ["held"]
     assert [v["part"] for v in spec(made.checks(passed=False))["data"]["values"]] == ["broken"]

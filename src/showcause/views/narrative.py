@@ -82,7 +82,8 @@ def sentences(
     """Sentences about what a figure of the same choice shows, the most important first."""
     plain = audience != "engineer"
     picture = Picture(artifact, Words.of(artifact.dictionary), choice or {}, plain=plain)
-    return KINDS[artifact.kind](picture, plain) + ([] if plain else _provenance(picture))
+    whole = not plain and "example" not in picture.choice  # of a single case, the artifact's own card says it
+    return KINDS[artifact.kind](picture, plain) + (_provenance(picture) if whole else [])
 
 
 def caps(cap: Mapping[str, Any]) -> list[tuple[str, float, float]]:
@@ -317,12 +318,12 @@ def _calibration(picture: Picture, plain: bool) -> list[Sentence]:
     if not rows or bounds(rows[0])[0] is None:
         return []
     if not off:
-        return [Sentence("Wherever it can be judged, predicted and observed rates agree within noise.")]
+        return [Sentence("Wherever it can be judged, what was predicted and what came out agree within noise.")]
     worst = max(off, key=lambda row: abs(row["value"] - row["at"]))
     parts: dict[str, Any] = {"said": worst["at"], "seen": worst["value"]}
-    if plain:
+    if plain and picture.spec.get("space") == "probability":
         parts = {key: Share(value) for key, value in parts.items()}
-    found = [say("Where the model says {said}, the observed rate is {seen}.", **parts)]
+    found = [say("Where the model says {said}, what came out is {seen}.", **parts)]
     if not plain:
         found.append(say("In {off} of {all} bins the interval misses the diagonal.", off=len(off), all=len(rows)))
     return found

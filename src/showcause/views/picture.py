@@ -22,7 +22,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 POINTS = 500  # at most this many points a chart
 BARS = 20
 PAIR = 17
-NAME = 36  # characters of a name on an axis; the whole stands in the tooltip
+NAME = 34  # characters of a name on an axis; the whole stands in the tooltip
 
 Spec = dict[str, Any]
 Row = dict[str, Any]
@@ -168,7 +168,7 @@ def valid(name: str) -> list[Spec]:
 
 def names_axis(names: Sequence[str], **more: Any) -> Spec:
     """A band for each name, in this order; the domain is explicit, so that layers with a filter agree."""
-    axis = {"labelLimit": 230, "labelOverlap": False}
+    axis = {"labelLimit": 250, "labelOverlap": False}
     scale = {"domain": list(names)}
     return column("name", "nominal", sort=None, title=None, axis=axis, scale=scale, **more)
 

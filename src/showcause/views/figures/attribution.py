@@ -130,7 +130,7 @@ def _waterfall(picture: Picture, rows: list[Row]) -> Spec:
     rest = order[STEPS:]
     if rest:
         steps.append((f"{len(rest)} other features", sum(row["value"] for row in rest)))
-    names = unique_names([name for name, _ in steps], 44)
+    names = unique_names([name for name, _ in steps], 36)
     values, at = [], base if base is not None else 0.0
     for name, (whole, value) in zip(names, steps, strict=True):
         part = "pushes up" if value > 0 else "pushes down"

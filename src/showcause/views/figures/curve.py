@@ -42,8 +42,8 @@ AXES = {
     "model/roc": "true positive rate",
     "model/precision_recall": "precision",
     "model/gain": "share of positives found",
-    "model/calibration": "observed rate",
-    "segments/calibration": "observed rate",
+    "model/calibration": "observed",
+    "segments/calibration": "observed",
     "model/residuals": "residual",
 }
 
@@ -143,12 +143,14 @@ def _lines(picture: Picture, rows: list[Row]) -> Spec:
     step = max(1, -(-len(placed) // POINTS))
     placed = placed[::step] + ([placed[-1]] if (len(placed) - 1) % step else [])
     missing = [value for value in values if value["at"] is None]
-    x, y = _axes(picture, rows[0]["feature"])
+    x, y = _axes(picture, rows)
     tips = tooltip(("place", "at"), ("shown", "value"), ("bounds", "95 %"))
     tips += tooltip(("rows", "rows"))
     layers: list[Spec] = []
+    places = [value["at"] for value in placed]
     if picture.artifact.name in DIAGONAL:
-        ends = {"values": [{"at": 0, "value": 0}, {"at": 1, "value": 1}]}
+        low, high = (0.0, 1.0) if shares(picture, rows) else (min(places), max(places))
+        ends = {"values": [{"at": end, "value": end} for end in (low, high)]}
         layers.append(mark("line", "reference", {"x": x, "y": y}, data=ends))
     elif picture.artifact.name == "model/residuals" or y_title(picture).startswith("effect"):
         layers.append(mark("rule", "reference", {"y": {"datum": 0}}))
@@ -173,8 +175,13 @@ def _both(pairs: list[tuple[Row, str | None]]) -> tuple[list[Row], list[str | No
     return [row for row, _ in pairs], [colour for _, colour in pairs]
 
 
-def _axes(picture: Picture, feature: str) -> tuple[Spec, Spec]:
-    full = picture.artifact.name in SHARES
+def shares(picture: Picture, rows: list[Row]) -> bool:
+    """Both axes are shares; the calibration of a regression is in the target's unit."""
+    return picture.artifact.name in SHARES and all(0 <= row[k] <= 1 for row in rows for k in ("at", "value"))
+
+
+def _axes(picture: Picture, rows: list[Row]) -> tuple[Spec, Spec]:
+    feature, full = rows[0]["feature"], shares(picture, rows)
     x = column("at", title=x_title(picture, feature), axis={"tickCount": 6, "grid": False}, scale={"zero": False})
     if full:
         x["scale"] = {"domain": [0, 1]}
@@ -220,7 +227,7 @@ def _single_rows(picture: Picture, rows: list[Row]) -> Spec:
     kept = {examples[i] for i in picks}
     kept_rows = [row for row in rows if row["example"] in kept and row["at"] is not None]
     values = [{"at": row["at"], "value": float(f"{row['value']:.5g}"), "example": row["example"]} for row in kept_rows]
-    x, y = _axes(picture, rows[0]["feature"])
+    x, y = _axes(picture, rows)
     tips = [*tooltip(("example", "row")), column("at", title="at"), column("value", title="value", format=".3~g")]
     mean = {**y, "aggregate": "mean"}
     layers = [

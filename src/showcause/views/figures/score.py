@@ -76,7 +76,8 @@ def _rows(picture: Picture, wanted: str | None) -> list[Row]:
     choice = {name: value for name, value in picture.choice.items() if name != "metric"}
     rows = Picture(picture.artifact, picture.words, choice).rows
     if wanted == TOGETHER_NAME:
-        return [row for row in rows if row["metric"] in SHARES]
+        found = [row for row in rows if row["metric"] in SHARES]
+        return [row for row in found if row.get("target") is None] or found  # single classes: one metric at a time
     if wanted == CONFUSION:
         return [row for row in rows if is_confusion(row["metric"]) and row.get("segment") in (None, "all")]
     return rows if wanted is None else [row for row in rows if row["metric"] == wanted]

@@ -49,12 +49,19 @@
     return base;
   }
 
+  // Both ends of a long name stay, since names often differ at their ends.
+  const SHORT = "length(datum.label) > 24 ? substring(datum.label, 0, 13) + '…' + " +
+    "substring(datum.label, length(datum.label) - 10) : datum.label";
+
   function narrow(spec, host) {
     if (host.clientWidth >= 440) return spec;
     const copy = structuredClone(spec);
     for (const layer of copy.layer || []) {
       const axis = layer.encoding && layer.encoding.y && layer.encoding.y.axis;
-      if (axis && axis.labelLimit) axis.labelLimit = 150;
+      if (axis && axis.labelLimit) {
+        axis.labelLimit = 160;
+        axis.labelExpr = SHORT;
+      }
     }
     return copy;
   }
