@@ -159,7 +159,7 @@ def importance(picture: Picture, plain: bool) -> list[Sentence]:
     zero = len(rows) - len(sure)
     if zero and bounds(rows[0])[0] is not None:
         template = (
-            "It makes little or no use of {zero} of {all} features."
+            "It makes little or no use of {zero} of {all} inputs."
             if plain
             else ("For {zero} of {all}, the interval includes zero.")
         )

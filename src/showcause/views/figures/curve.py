@@ -33,6 +33,7 @@ from showcause.views.words import number, short
 
 DIAGONAL = {"model/roc", "model/gain", "model/calibration", "segments/calibration"}
 SHARES = DIAGONAL | {"model/precision_recall"}  # both axes run from nothing to all
+STEPS = {"model/roc", "model/precision_recall", "model/gain"}  # a threshold a point; support adds up along the line
 TOGETHER = ("feature",)  # without a choice, all features beside each other
 FACETS = 12
 COLOURS = 8
@@ -160,14 +161,15 @@ def _lines(picture: Picture, rows: list[Row]) -> Spec:
     if not several and any(value["low"] is not None for value in placed):
         layers.append(mark("area", "band", {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}}))
     layers.append(mark("line", "line" if not several else "several", {"x": x, "y": y, **tint}, strokeWidth=2))
-    if len(placed) <= 60:
+    if len(placed) <= 60 and picture.artifact.name not in STEPS:
         where = {"x": x, "y": y, **tint, "tooltip": tips}
         layers.append(mark("circle", "dot", where, transform=only("thin", False), size=30, opacity=1))
         layers.append(mark("point", "thin", where, transform=only("thin", True), size=34))
     else:
         layers.append(mark("circle", "dot", {"x": x, "y": y, "tooltip": tips}, size=60, opacity=0))
     layers += _missing(missing, y)
-    layers += _strip(x, placed)
+    if picture.artifact.name not in STEPS:
+        layers += _strip(x, placed)
     return chart(picture, layers, 240, placed)
 
 

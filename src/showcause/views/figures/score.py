@@ -96,7 +96,7 @@ def _dots(picture: Picture, rows: list[Row], *, by_metric: bool) -> Spec:
     wholes = list(dict.fromkeys(_name(picture, row, by_metric) for row in rows))[: 2 * BARS]
     names = dict(zip(wholes, unique_names(wholes), strict=True))
     rows = [row for row in rows if _name(picture, row, by_metric) in names]
-    series = list(dict.fromkeys(_series(row) for row in rows)) if by_metric else [""]
+    series = list(dict.fromkeys(_series(row, picture.plain) for row in rows)) if by_metric else [""]
     values = [_value(picture, row, names, by_metric) for row in rows]
     bounded = all(row["metric"] in SHARES and row["value"] >= 0 for row in rows)
     title = (
@@ -124,10 +124,10 @@ def _dots(picture: Picture, rows: list[Row], *, by_metric: bool) -> Spec:
     return dots(picture, list(names), layers, values, step=34 if len(series) > 1 else 24)
 
 
-def _series(row: Row) -> str:
-    return {"all": "rows explained", "train": "training rows", None: "rows explained"}.get(
-        row.get("segment"), str(row.get("segment"))
-    )
+def _series(row: Row, plain: bool) -> str:
+    names = ("new cases", "cases it learned from") if plain else ("rows explained", "training rows")
+    segment = row.get("segment")
+    return names[0] if segment in (None, "all") else names[1] if segment == "train" else str(segment)
 
 
 def _value(picture: Picture, row: Row, names: dict[str, str], by_metric: bool) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _value(picture: Picture, row: Row, names: dict[str, str], by_metric: bool) -
     return {
         "name": names[whole],
         "whole": whole,
-        "series": _series(row) if by_metric else whole,
+        "series": _series(row, picture.plain) if by_metric else whole,
         "value": row["value"],
         "shown": number(row["value"]),
         "low": low,

@@ -50,8 +50,10 @@
   }
 
   // Both ends of a long name stay, since names often differ at their ends.
-  const SHORT = "length(datum.label) > 24 ? substring(datum.label, 0, 13) + '…' + " +
-    "substring(datum.label, length(datum.label) - 10) : datum.label";
+  const SHORT = "length(datum.label) <= 24 ? datum.label : indexof(datum.label, ' × ') > 0 ? " +
+    "substring(datum.label, 0, min(11, indexof(datum.label, ' × '))) + ' × ' + " +
+    "substring(datum.label, indexof(datum.label, ' × ') + 3, indexof(datum.label, ' × ') + 14) : " +
+    "substring(datum.label, 0, 13) + '…' + substring(datum.label, length(datum.label) - 10)";
 
   function narrow(spec, host) {
     if (host.clientWidth >= 440) return spec;
