@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-WIDTH, HEIGHT = 1180, 900
+WIDTH, HEIGHT = 1180, 690
 TARGET = Path(__file__).parent / "images" / "report.png"
 
 
