@@ -116,6 +116,15 @@ def test_a_shared_page_holds_nobodys_row() -> None:
         assert name in said.partition("everything about single rows is left out")[2][:200]
 
 
+def test_shared_trees_and_segments_hold_no_group_of_under_five_rows() -> None:
+    small = {"node": [0, 1, 2], "parent": [None, 0, 0], "feature": ["x", None, None], "count": [50, 46, 4]}
+    tree = made.artifact("model/tree", "tree", {}, **small, threshold=[73123.4, None, None], value=[0.5, 0.4, 0.987])
+    page = html(made.snapshot([tree, made.segments("sex", ["f", "m", "intersex"])]), share=True)
+    assert "46 rows" in page
+    for trace in ("0.987", "intersex", "73123", "73,123"):
+        assert trace not in page
+
+
 def test_nothing_is_said_about_explanations_that_failed_their_check() -> None:
     parts = [made.attribution(["a", "b"]), made.importance(["a", "b"], [2.0, 1.0], name="importance/shap")]
     assert "a matters most" in html(made.snapshot([*parts, made.checks()]))

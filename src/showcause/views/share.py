@@ -24,8 +24,8 @@ def shared(artifact: Artifact) -> Artifact | None:
     if artifact.kind in ROW_KINDS or "example" in table.column_names or "id" in table.column_names:
         return None
     for name in ("support", "count"):
-        if name in table.column_names and artifact.kind != "tree":
-            few = pc.fill_null(pc.less(table[name], FEW), False)
+        if name in table.column_names:  # none at all is nobody, such as where a curve begins
+            few = pc.fill_null(pc.and_(pc.greater(table[name], 0), pc.less(table[name], FEW)), False)
             table = table.filter(pc.invert(few))
     for name in ("at", "at_b", "threshold"):
         if name in table.column_names:
