@@ -90,11 +90,12 @@ def probabilities(outputs: Rows) -> Rows:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Models inside run their BLAS and joblib work on one thread; kernels of ours are not touched."""
+    """Models inside run their BLAS, OpenMP and joblib work on one thread, unless they were told another number of
+    threads by name; kernels of ours use all cores."""
     from threadpoolctl import threadpool_limits
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        stack.enter_context(threadpool_limits(limits=1))
         if "sklearn" in sys.modules:
             import joblib
 

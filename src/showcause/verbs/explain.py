@@ -15,6 +15,7 @@ import numpy as np
 from showcause.adapters.dataset import SAMPLE_ROWS, Dataset, dataset, frame_digest, values_digest
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import PROBE_ROWS, Model, Task, one_thread
+from showcause.adapters.replaced import forest_view
 from showcause.core import canonical
 from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable, ParameterError, PolicyError, ShowcauseError, choices
@@ -308,6 +309,7 @@ def _model_facts(job: Job, rules: Policy) -> dict[str, Any]:
         "task": model.task,
         "space": model.space,
         "classes": list(model.classes),
+        "changed_rows_predicted_by": "the model" if forest_view(model, job.data.X) is None else "its trees",
         "probe": probe,
     }
     return {**facts, "card": dict(rules.model)}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from showcause.adapters.frame import Rows
-from showcause.adapters.replaced import shuffled
+from showcause.adapters.replaced import budget, shuffled
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.kernels.clusters import association as associations
 from showcause.kernels.clusters import groups_of
@@ -60,7 +60,7 @@ def compute(job: Job, *, association: float = 0.7, repeats: int = 5, predictions
         title = " + ".join(members)
         sets += [tuple(members), *((member,) for member in members)]
         labels += [(title, title), *((member, title) for member in members)]
-    limit, times = affordable(len(job.data), len(sets), repeats, predictions)
+    limit, times = affordable(len(job.data), len(sets), repeats, budget(job.model, job.data.X, predictions))
     rows = job.sample(limit)
     first, second = _tallies(job, rows, sets, times)
     order = _order(labels, first.value)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from showcause.adapters.frame import Rows
-from showcause.adapters.replaced import shuffled
+from showcause.adapters.replaced import budget, shuffled
 from showcause.core.table import to_arrow
 from showcause.kernels.loss import loss_name, losses_of, second_name
 from showcause.kernels.ranks import LEVEL, interval, rank_bounds
@@ -27,8 +27,8 @@ def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Re
     """How much worse do predictions get when one column is shuffled among the rows?
 
     repeats       shuffles of each column (at most one less than there are rows)
-    predictions   None, or at most about this many predicted rows: then fewer repeats (down to 2), then fewer rows, a
-                  seeded sample; the spec says so
+    predictions   None, or at most about this many predicted rows (three times as many where trees answer): then fewer
+                  repeats (down to 2), then fewer rows, a seeded sample; the spec says so
 
     `value` is the mean over rows and repeats of loss(shuffled) - loss(as it was): log-loss for probabilities (nats),
     squared error for regression (squared units), error rate for scores; for a linear model under squared error it
@@ -41,7 +41,7 @@ def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Re
     Raises NotApplicable without labels or for a single row, ParameterError for repeats or predictions below one.
     """
     positive(repeats=repeats, predictions=predictions)
-    limit, times = affordable(len(job.data), len(job.data.X.names), repeats, predictions)
+    limit, times = affordable(len(job.data), len(job.data.X.names), repeats, budget(job.model, job.data.X, predictions))
     rows = job.sample(limit)
     names = job.data.X.names
     first, second = _tallies(job, rows, times)
