@@ -131,5 +131,19 @@ def test_groups_that_overlap_may_differ_by_chance() -> None:
         low=[0.4, 0.42],
         high=[0.6, 0.62],
     )
-    assert "Their intervals overlap: the difference may be chance." in texts(close, metric="accuracy")
+    assert (
+        texts(close, metric="accuracy")[0]
+        == "Accuracy: lowest for s: a (0.5), highest for s: b (0.52); this may be chance."
+    )
     assert "1 group has too few rows to say anything." in texts(made.segments("sex", ["f", "m", "x"]))
+
+
+def test_groups_are_compared_within_one_column_and_those_without_a_value_are_none() -> None:
+    names, values = [("s", "a"), ("s", "b"), ("t", "c"), ("t", "missing")], [0.5, 0.7, 0.1, 0.9]
+    rows = {
+        "by": [by for by, _ in names],
+        "level": [level for _, level in names],
+        "segment": [f"{b} = {v}" for b, v in names],
+    }
+    mixed = made.artifact("segments/performance", "score", {}, **rows, metric="accuracy", value=values)
+    assert texts(mixed)[0] == "Accuracy: lowest for s: a (0.5), highest for s: b (0.7)."

@@ -453,21 +453,7 @@ def _segments(picture: Picture, plain: bool) -> list[Sentence]:
     found: list[Sentence] = []
     if len(wanted) == 1:
         measured = [row for row in _measured(rows) if row.get("segment") not in (None, "all", row.get("by"))]
-        label = metric(wanted[0], plain=plain)
-        if len(measured) > 1:
-            low, high = min(measured, key=lambda r: r["value"]), max(measured, key=lambda r: r["value"])
-            parts = {
-                "low": _segment(picture, low),
-                "high": _segment(picture, high),
-                "a": low["value"],
-                "b": high["value"],
-            }
-            if plain and wanted[0] in SHARES:
-                parts |= {"a": Share(low["value"]), "b": Share(high["value"])}
-            template = "{what}: lowest for {low} ({a}), highest for {high} ({b})."
-            found.append(say(template, what=_upper(label), **parts))
-            if bounds(low)[0] is not None and not _apart(low, high):
-                found.append(Sentence("Their intervals overlap: the difference may be chance."))
+        found += _widest(picture, measured, wanted[0])
         if not plain and any(row.get("reference") is not None for row in measured):
             found.append(Sentence("Red ticks mark all rows together."))
         found += [_between(picture, row) for row in _measured(rows) if row.get("by") and row["segment"] == row["by"]]
@@ -476,6 +462,29 @@ def _segments(picture: Picture, plain: bool) -> list[Sentence]:
         one = few == 1
         found.append(say("{n} " + ("group has" if one else "groups have") + " too few rows to say anything.", n=few))
     return found
+
+
+def _widest(picture: Picture, measured: Sequence[Row], name: str) -> list[Sentence]:
+    """The widest gap between levels of one column, first among those that noise does not explain. Rows without a level
+    stand apart: they are no group."""
+    levels: dict[Any, list[Row]] = {}
+    for row in measured:
+        if row.get("level") != "missing":
+            levels.setdefault(row.get("by"), []).append(row)
+    ends = [(min(of, key=_value), max(of, key=_value)) for of in levels.values() if len(of) > 1]
+    if not ends:
+        return []
+    low, high = max(ends, key=lambda pair: (_apart(*pair), pair[1]["value"] - pair[0]["value"]))
+    shares = picture.plain and name in SHARES
+    a, b = (Share(low["value"]), Share(high["value"])) if shares else (low["value"], high["value"])
+    chance = bounds(low)[0] is not None and not _apart(low, high)
+    template = "{what}: lowest for {low} ({a}), highest for {high} ({b})" + ("; this may be chance." if chance else ".")
+    what = _upper(metric(name, plain=picture.plain))
+    return [say(template, what=what, low=_segment(picture, low), high=_segment(picture, high), a=a, b=b)]
+
+
+def _value(row: Row) -> float:
+    return float(row["value"])
 
 
 def _between(picture: Picture, row: Row) -> Sentence:
