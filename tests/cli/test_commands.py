@@ -102,11 +102,16 @@ def test_a_terminal_sees_progress_and_time_left_and_a_pipe_does_not(work: Path) 
     import subprocess
     import sys
 
+    (work / "slow.py").write_text(
+        "import time\nfrom train import model as inner\n"
+        "def model(X):\n    time.sleep(0.3)\n    return inner.predict_proba(X)[:, 1]\n"
+    )
+    slowly = ["explain", "slow:model", *CREDIT[2:], "--task", "classification"]
     assert "left" not in process(*CREDIT, folder=work).communicate(timeout=60)[1]
     ours, theirs = pty.openpty()
     source = str(Path(__file__).parents[2] / "src")
     environment = {**os.environ, "PYTHONPATH": source, "TERM": "xterm", "COLUMNS": "120"}
-    words = [sys.executable, "-m", "showcause", *CREDIT]
+    words = [sys.executable, "-m", "showcause", *slowly]
     with subprocess.Popen(words, cwd=work, env=environment, stdout=subprocess.DEVNULL, stderr=theirs) as running:
         os.close(theirs)
         seen = b""
