@@ -11,7 +11,7 @@ from showcause.adapters.games import attribution_columns, fitting
 from showcause.adapters.model import Model
 from showcause.adapters.trees import NotAForest, tree_view
 from showcause.core.errors import ModelError
-from showcause.methods.method import Job, Result, method
+from showcause.methods.method import BACKGROUND_ROWS, Job, Result, method
 
 
 def applies(model: Model, data: Dataset) -> str | None:
@@ -30,7 +30,7 @@ def applies(model: Model, data: Dataset) -> str | None:
     kind="attribution",
     after=("examples/representative",),
     applies=applies,
-    in_snapshot={"max_rows": 2_000, "max_cells": 150_000},
+    in_snapshot={"max_rows": 2_000, "max_cells": 150_000, "max_visits": 100_000_000},
 )
 def compute(
     job: Job,
@@ -38,6 +38,7 @@ def compute(
     game: Literal["interventional", "path-dependent"] = "interventional",
     max_rows: int | None = None,
     max_cells: int | None = None,
+    max_visits: int | None = None,
 ) -> Result:
     """What did each column add to each prediction, exactly, for models made of trees?
 
@@ -45,14 +46,19 @@ def compute(
     softmax-margin, probability, target or log-target; spec.link leads from there to the model's own output). In the
     interventional game an absent column takes the values of the background rows; in the path-dependent one both
     branches of a split are followed, weighed by the training rows. Values are those of the raw columns: the encoded
-    columns of one raw column move together. `max_rows` and `max_cells` (rows × columns × classes) cap the rows.
+    columns of one raw column move together. `max_rows`, `max_cells` (rows × columns × classes) and `max_visits` (rows ×
+    leaves) cap the rows, and `max_visits` the background that is not given as well; the spec says how many there were.
     Source: Lundberg et al. 2020; Nadel & Wettenstein 2025; Wettenstein, Mitchell & Yu 2026. Compared with 2^p
     enumeration, shap, and the contributions of XGBoost and LightGBM.
     """
     view = tree_view(job.model, job.data.X)
-    rows = job.sample(fitting(max_rows, max_cells, view.columns * len(view.outputs)), include=job.example_rows)
+    leaves = int(view.forest.is_leaf.sum())
+    visits = fitting(None, max_visits, leaves)
+    wanted = [n for n in (fitting(max_rows, max_cells, view.columns * len(view.outputs)), visits) if n is not None]
+    rows = job.sample(min(wanted, default=None), include=job.example_rows)
     explained = job.data.X if len(rows) == len(job.data) else job.data.X.take(rows)
-    background = job.background() if game == "interventional" else None
+    behind = BACKGROUND_ROWS if visits is None else min(BACKGROUND_ROWS, visits)
+    background = job.background(behind) if game == "interventional" else None
     phi, base = view.values(explained, background, game)
     predictions = view.predict(explained)
     residual = np.abs(phi.sum(axis=1) + base - predictions)
