@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from games import random_forest, random_rows
 
 from showcause.kernels.trees import (
     every_level,
@@ -12,6 +11,7 @@ from showcause.kernels.trees import (
     partial_dependence,
     replaced,
 )
+from tests.kernels.trees.games import random_forest, random_rows
 
 SHAPES = {
     "plain": {"n_trees": 4},

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from games import predict_by_hand, random_forest, random_rows
 
 from showcause.kernels.trees import ForestMismatch, NotAForest, Tree, check, pack
+from tests.kernels.trees.games import predict_by_hand, random_forest, random_rows
 
 
 def stump(threshold=0.5, *, feature=0, left=1.0, right=2.0, default_left=False, **options):

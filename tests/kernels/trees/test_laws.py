@@ -6,7 +6,6 @@ import numba
 import numpy as np
 import pytest
 import xgboost
-from games import random_forest, random_rows
 from sklearn.ensemble import RandomForestClassifier
 
 from showcause.adapters.forests import read_forest
@@ -20,6 +19,7 @@ from showcause.kernels.trees import (
     replaced,
     tables,
 )
+from tests.kernels.trees.games import random_forest, random_rows
 
 with warnings.catch_warnings():  # its plots warn of matplotlib when they are imported
     warnings.simplefilter("ignore")

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from games import (
+
+from showcause.kernels.trees import Tree, interactions, interventional, pack, path_dependent
+from tests.kernels.trees.games import (
     interactions_by_definition,
     interventional_game,
     path_dependent_game,
@@ -10,8 +12,6 @@ from games import (
     random_rows,
     shapley,
 )
-
-from showcause.kernels.trees import Tree, interactions, interventional, pack, path_dependent
 
 SHAPES = {
     "plain": {},
@@ -77,7 +77,7 @@ def test_interactions_by_enumeration(shape, seed):
 def test_many_players_on_one_path_by_enumeration():
     """Thirteen players: more than the tables of dense groups and the sums over sets take."""
     forest = random_forest(1, n_features=13, n_trees=1, depth=30, chain=True)
-    X, B = random_rows(2, 1, 13), random_rows(3, 40, 13)
+    X, B = random_rows(2, 1, 13), random_rows(3, 6, 13)
     players = np.arange(13)
     for x, game, (values, _) in [
         (X[0], interventional_game(forest, X[0], B, players), interactions(forest, X, B)),
