@@ -109,8 +109,14 @@ def _provenance(picture: Picture) -> list[Sentence]:
         found.append(say("The chart shows {shown} of {of} rows.", shown=BARS, of=len(picture.rows)))
     column = picture.table["noise"].to_pylist() if "noise" in picture.table.column_names else []
     found += [Sentence(NOISE[noise]) for noise in dict.fromkeys(column) if noise in NOISE]
-    found += [Sentence(clean(note), (), (clean(note),)) for note in spec.get("notes", ()) if isinstance(note, str)]
-    return found
+    notes = [clean(_labelled(note, picture)) for note in spec.get("notes", ()) if isinstance(note, str)]
+    return found + [Sentence(note, (), (note,)) for note in notes]
+
+
+def _labelled(note: str, picture: Picture) -> str:
+    """A note about one feature begins with its name: give it the name that people use."""
+    feature, colon, rest = note.partition(": ")
+    return f"{picture.words.label(feature)}: {rest}" if colon and feature in picture.words.features else note
 
 
 def _measured(rows: Sequence[Row]) -> list[Row]:
