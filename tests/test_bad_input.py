@@ -76,6 +76,13 @@ def test_names_with_markup_or_emoji(name, tmp_path):
     assert sc.open(snapshot.export(tmp_path / "folder")).id == snapshot.id
 
 
+def test_columns_named_by_numbers():
+    rows = pd.DataFrame(X.to_numpy())
+    model = LogisticRegression().fit(rows, Y)
+    snapshot = explained(model, rows, Y, train=(rows, Y))
+    assert set(snapshot["importance/shap"].to_pandas()["feature"]) == {"0", "1", "2"}
+
+
 def test_a_single_feature():
     model = LogisticRegression().fit(X[["a"]], Y)
     assert explained(model, X[["a"]], Y, train=(X[["a"]], Y)).complete

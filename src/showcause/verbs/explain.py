@@ -274,7 +274,7 @@ def _one(
         import logging
 
         logging.getLogger("showcause").error("%s failed", method.name, exc_info=error)
-        text = re.sub(r"0x[0-9a-f]+", "0x…", f"{type(error).__name__}: {error}")
+        text = re.sub(r"0x[0-9a-f]+", "0x…", " ".join(f"{type(error).__name__}: {error}".split()))
         return Status("failed", text[:500], "internal"), None
 
 
