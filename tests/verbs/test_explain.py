@@ -132,6 +132,18 @@ def test_what_cannot_be_used_is_refused_before_any_work(arguments, complaint, tm
         sc.explain(MODEL, given.pop("X"), given.pop("y"), **given)
 
 
+def test_the_models_file_goes_into_the_record_and_not_into_the_identity(tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"abc")
+    with_file = sc.explain(MODEL, *TEST, policy=SMALL, model_file=tmp_path / "model.bin")
+    assert with_file.record.configuration["model_file"] == {
+        "name": "model.bin",
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    }
+    assert with_file.id == sc.explain(MODEL, *TEST, policy=SMALL).id
+    with pytest.raises(sc.ParameterError, match="cannot be read"):
+        sc.explain(MODEL, *TEST, policy=SMALL, model_file=tmp_path / "none")
+
+
 def test_regression_decides_nothing():
     model = LinearRegression().fit(*load_diabetes(return_X_y=True))
     with pytest.raises(sc.ParameterError, match="decides nothing"):

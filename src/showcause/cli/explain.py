@@ -75,6 +75,7 @@ def run(options: Options) -> Snapshot:
             version=options.version,
             ids=rows.ids,
             seed=options.seed,
+            model_file=loaded.source if Path(loaded.source).is_file() else None,
             consents=loaded.consents,
         )
     except DataError as error:

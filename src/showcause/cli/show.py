@@ -32,6 +32,8 @@ def summary(snapshot: Snapshot) -> str:
             f"  data   {data['rows']['explained']} of {data['rows']['given']} rows explained{sampled}, "
             f"{len(data['order'])} features"
         )
+    if stored := record.configuration.get("model_file"):
+        lines.append(f"  file   {stored['name']}, sha256 {stored['sha256'][:12]}")
     if consents := record.configuration.get("consents"):
         lines.append(f"  allowed on the way: {', '.join(consents)}")
     return "\n".join(lines)

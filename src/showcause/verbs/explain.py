@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ def explain(
     ids: Sequence[Any] | None = None,
     seed: int = 0,
     progress: bool | None = None,
+    model_file: str | PathLike[str] | None = None,
     consents: Sequence[str] = (),
 ) -> Snapshot:
     """Explain a fitted model and publish the snapshot. `explain(model, X)` alone works.
@@ -76,12 +78,14 @@ def explain(
     segments, protected    columns of X or `context` whose levels are reported apart
     threshold, favourable  the decision (binary); policy: showcause.toml, which the arguments override
     ids                    your own ids of the rows; progress: a bar on a terminal (default) or never
+    model_file             the file that the model is stored in, if any: the digest of its bytes goes into the record
     consents               what was allowed on the way (such as reading a pickle), kept in the record
 
     Returns the Snapshot; `snapshot.complete` and `snapshot.statuses` say whether anything is missing. What a method
     cannot do is a status, not an exception; raises InputError where the model or data cannot be used at all.
     """
     rules = Policy.of(policy)
+    stored = None if model_file is None else _stored(model_file)
     ids = _ids(rules, context) if ids is None else ids
     name = check_name(name) if name is not None else None
     where = _store(store)
@@ -124,7 +128,12 @@ def explain(
     def record(number: int, parent: str | None) -> Record:
         named = name or ("" if store is None else DEFAULT_NAME)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        configuration = {"policy": rules.digest or None, "seed": seed, "consents": list(consents)}
+        configuration = {
+            "policy": rules.digest or None,
+            "seed": seed,
+            "consents": list(consents),
+            "model_file": stored,
+        }
         return Record(
             manifest=manifest.digest,
             name=named,
@@ -145,6 +154,14 @@ def explain(
 
 
 DEFAULT_NAME = "model"
+
+
+def _stored(path: str | PathLike[str]) -> dict[str, str]:
+    """Name and digest of the model's bytes. They identify the file, not the model: other bytes may predict the same."""
+    try:
+        return {"name": Path(path).name, "sha256": canonical.digest(Path(path).read_bytes())}
+    except OSError as error:
+        raise ParameterError(f"model_file {path} cannot be read: {error.strerror}") from None
 
 
 def _store(given: str | PathLike[str] | Store | None) -> Store:
