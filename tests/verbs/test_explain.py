@@ -73,6 +73,14 @@ def test_an_interrupted_run_leaves_the_store_clean_and_resumes(tmp_path):
     assert resumed.calls < whole.calls / 2
 
 
+def test_what_an_earlier_run_stored_is_not_reused_for_rows_with_other_ids(tmp_path):
+    options = {"name": "credit", "store": tmp_path / "s", "policy": {"require": {"artifacts": ["attribution/shapley"]}}}
+    for prefix in ("one", "two"):
+        snapshot = sc.explain(MODEL, *TEST, ids=[f"{prefix}-{n}" for n in range(169)], **options)
+        found = snapshot["attribution/shapley"].to_pandas()["id"]
+        assert found.str.startswith(prefix).all()
+
+
 def test_a_failing_method_is_a_status_and_the_rest_is_kept(tmp_path):
     class Moody(LogisticRegression):
         def predict_proba(self, rows):

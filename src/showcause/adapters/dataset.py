@@ -78,9 +78,6 @@ class Dataset:
     def names(self) -> tuple[str, ...]:
         return self.X.names + (self.context.names if self.context is not None else ())
 
-    def value_label(self, name: str, level: str) -> str:
-        return str(self.features.get(name, {}).get("values", {}).get(level, level))
-
     def split(self, by: str) -> Iterator[Segment]:
         """The segments of column `by`: its levels, quantile bands of a number, and "missing"."""
         column = self.column(by)

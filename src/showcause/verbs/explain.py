@@ -299,7 +299,14 @@ def _inputs_digest(job: Job, rules: Policy) -> str:
     """Digest of everything that an artifact depends on beside its method; '' where the model's identity is opaque."""
     if job.model.opaque:
         return ""
-    facts = [job.model.digest, _data_facts(job, rules), job.decision.document, job.seed, packages(job.model.family)]
+    facts = [
+        job.model.digest,
+        _data_facts(job, rules),
+        job.decision.document,
+        job.seed,
+        job.data.ids,
+        packages(job.model.family),
+    ]
     return canonical.digest(canonical.dumps(plain(facts)))
 
 
