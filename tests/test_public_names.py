@@ -14,8 +14,8 @@ import showcause
 
 NAMES = [
     *("Artifact", "Corrupt", "DataError", "Finding", "IncompleteRun", "InputError", "Manifest", "MissingExtra"),
-    *("ModelError", "NotApplicable", "NotFound", "ParameterError", "Policy", "PolicyError", "Record"),
-    *("ShowcauseError", "Snapshot", "Status", "compute", "explain", "methods", "open", "run", "verify"),
+    *("ModelError", "NotApplicable", "NotFound", "Outcome", "ParameterError", "Policy", "PolicyError", "Record"),
+    *("ShowcauseError", "Snapshot", "Status", "Verdict", "compute", "explain", "methods", "open", "run", "verify"),
 ]
 
 

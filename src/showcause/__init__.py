@@ -31,8 +31,9 @@ if TYPE_CHECKING:
         PolicyError,
         ShowcauseError,
     )
-    from showcause.core.finding import Finding
+    from showcause.core.finding import Finding, Outcome
     from showcause.core.snapshot import Manifest, Record, Snapshot, Status
+    from showcause.core.verdict import Verdict
     from showcause.policy.policy import Policy
     from showcause.verbs.compute import compute
     from showcause.verbs.explain import explain
@@ -53,7 +54,9 @@ _HOMES = {
     "verify": "verbs.verify",
     "Artifact": "core.artifact",
     "Finding": "core.finding",
+    "Outcome": "core.finding",
     "Policy": "policy.policy",
+    "Verdict": "core.verdict",
     **dict.fromkeys(("Manifest", "Record", "Snapshot", "Status"), "core.snapshot"),
     **dict.fromkeys(
         (
@@ -85,6 +88,7 @@ __all__ = [
     "ModelError",
     "NotApplicable",
     "NotFound",
+    "Outcome",
     "ParameterError",
     "Policy",
     "PolicyError",
@@ -92,6 +96,7 @@ __all__ = [
     "ShowcauseError",
     "Snapshot",
     "Status",
+    "Verdict",
     "compute",
     "explain",
     "methods",
