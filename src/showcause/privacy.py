@@ -27,7 +27,7 @@ def without_rows(artifact: Artifact, rare: Collection[str]) -> Artifact:
     Raises NotApplicable for what follows single rows.
     """
     table = artifact.table
-    if artifact.kind == "rows" or (artifact.kind == "curve" and "example" in table.column_names):
+    if artifact.kind in ("rows", "neighbour") or (artifact.kind == "curve" and "example" in table.column_names):
         raise NotApplicable(f"{artifact.name} does not apply: it shows single rows, and the policy keeps none")
     dropped = [name for name in ROW_VALUES.get(artifact.kind, ()) if name in table.column_names]
     table = table.drop_columns(dropped)

@@ -155,6 +155,24 @@ def examples(roles: list[str], **more: Any) -> Artifact:
     )
 
 
+def neighbours(relations: list[str], *, examples: int = 2, **more: Any) -> Artifact:
+    """Of example e: training rows 10 e, 10 e + 1, …, the nearest first; then the two that harm all rows most."""
+    size = len(relations)
+    rows = [(e, r) for e in range(examples) for r in range(size)]
+    own = {
+        "example": [*(e for e, _ in rows), None, None],
+        "rank": [*(r + 1 for _, r in rows), 1, 2],
+        "row": [*(10 * e + r for e, r in rows), 4711, 4712],
+        "value": [*(0.9 - 0.1 * r for _, r in rows), 0.02, 0.01],
+        "relation": [*(relations[r] for _, r in rows), "harms", "harms"],
+        "label": [*(CLASSES[r % 2] for _, r in rows), "no", "no"],
+        "prediction": [*(0.1 * r for _, r in rows), 0.9, 0.8],
+        "decision": [*(CLASSES[r % 2] for _, r in rows), "yes", "yes"],
+    }
+    spec = {"value": "share of trees", "relations": dict.fromkeys(relations, "nearest")}
+    return artifact("examples/similar", "neighbour", spec, **{"source": "train", **own, **more})
+
+
 def tree(features: list[str]) -> Artifact:
     """A root, two questions, four leaves."""
     asked = [features[i % len(features)] for i in range(3)]
@@ -213,6 +231,7 @@ def every(features: list[str]) -> list[Artifact]:
         performance(),
         segments("sex", ["f", "m", "x"]),
         examples(["right", "wrong", "confident wrong"]),
+        neighbours(["like", "like", "unlike"]),
         tree(features),
         surface(first, features[-1]),
         checks(),

@@ -169,6 +169,7 @@ def slots(shift: int) -> list[Artifact]:
         made.individual(text[19]),
         made.segments(text[20], text[21:29]),
         made.examples(text[30:34], id=text[34:38], decision=text[38]),
+        made.neighbours(text[34:38], source=text[38], label=text[39], decision=text[40]),
         made.tree(text[39:42]),
         made.surface(text[42], text[43]),
         made.artifact("rows/background", "rows", {}, row=[0, 1], **{text[44]: text[45:47]}),

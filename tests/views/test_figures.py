@@ -173,3 +173,16 @@ def test_a_notebook_shows_the_status_and_the_first_figures() -> None:
     assert "Complete" in shown
     assert shown.count("<img") == 3
     assert "2 of 2 rows" in artifact_html(EVERY[-1])
+
+
+def test_neighbours_of_one_case_stand_in_the_order_of_their_ranks() -> None:
+    artifact = made.neighbours(["like", "unlike"])
+    values = spec(artifact, example=1)["data"]["values"]
+    assert [(v["whole"], v["said"]) for v in values] == [("training row 10", "like"), ("training row 11", "unlike")]
+    assert spec(artifact, example=1)["description"].startswith("Decided alike: 1, of which 1 came out as no.")
+
+
+def test_without_a_case_the_neighbours_of_all_rows_together_are_shown() -> None:
+    artifact = made.neighbours(["like", "unlike"])
+    shown = [v["whole"] for v in spec(artifact)["data"]["values"]]
+    assert shown == ["training row 4,711", "training row 4,712"]

@@ -107,13 +107,14 @@ def test_a_shared_page_holds_nobodys_row() -> None:
         "dependence/ale", "curve", {}, feature="town", at_level=["Boston", "Hamlet"], value=[0.1, 0.2], support=[90, 2]
     )
     chosen = made.examples(["right", "wrong"], id=["patient-4711", "patient-4712"])
-    page = html(made.snapshot([single, rare, chosen, made.individual("age"), made.curve(["age"])]), share=True)
-    for trace in ("73123", "73,123", "patient-47", "Hamlet", '"example"'):
+    near = made.neighbours(["like", "unlike"])
+    page = html(made.snapshot([single, rare, chosen, near, made.individual("age"), made.curve(["age"])]), share=True)
+    for trace in ("73123", "73,123", "patient-47", "Hamlet", '"example"', "4,711"):
         assert trace not in page
     assert "Boston" in page
     said = Words(page).text
-    for name in ("attribution/tree_shap", "dependence/ice", "examples/representative"):
-        assert name in said.partition("everything about single rows is left out")[2][:200]
+    for name in ("attribution/tree_shap", "dependence/ice", "examples/representative", "examples/similar"):
+        assert name in said.partition("everything about single rows is left out")[2][:220]
 
 
 def test_shared_trees_and_segments_hold_no_group_of_under_five_rows() -> None:

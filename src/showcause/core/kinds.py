@@ -108,6 +108,13 @@ KINDS: dict[str, Kind] = {
             "label actual decision rank",
         ),
         _kind(
+            "neighbour",
+            "Which other cases stand behind a decision?",
+            "example:i rank:i",
+            "source:s row:i value:f relation:s label:s actual:f prediction:f decision:s",
+            "label actual prediction decision",
+        ),
+        _kind(
             "tree",
             "Which questions does the tree ask?",
             "tree:i node:i",

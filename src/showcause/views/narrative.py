@@ -531,6 +531,12 @@ def example(picture: Picture, plain: bool) -> list[Sentence]:
     return found
 
 
+def neighbour(picture: Picture, plain: bool) -> list[Sentence]:
+    from showcause.views.neighbours import said
+
+    return said(picture, plain)
+
+
 def tree(picture: Picture, plain: bool) -> list[Sentence]:
     from showcause.views.figures.tree import question
 
@@ -563,6 +569,7 @@ KINDS: dict[str, Callable[[Picture, bool], list[Sentence]]] = {
     "surface": surface,
     "score": score,
     "example": example,
+    "neighbour": neighbour,
     "tree": tree,
     "rows": rows,
 }

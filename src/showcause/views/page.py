@@ -152,7 +152,7 @@ class Page:
 
     def _controls(self, artifact: Artifact, possible: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
         names = {"target": "Class", "feature": "Feature", "feature_b": "Second feature", "segment": "Segment"}
-        names |= {"metric": "Measure", "by": "Grouped by", "refit": "Training", "tree": "Tree"}
+        names |= {"metric": "Measure", "by": "Grouped by", "refit": "Training", "tree": "Tree", "example": "Case"}
         return [
             {"name": name, "label": names.get(name, name), "values": [self._option(artifact, name, v) for v in values]}
             for name, values in possible.items()

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from showcause.core.artifact import Artifact
 
-ROW_KINDS = ("attribution", "example", "rows")
+ROW_KINDS = ("attribution", "example", "neighbour", "rows")
 FEW = 5  # a level, bin or node of fewer rows could be one person's
 DIGITS = 3
 
