@@ -35,7 +35,39 @@ def test_file_names_are_fixed(snapshot, tmp_path):
     assert {n for n in names if not n.startswith("blobs/")} == fixed | tables
 
 
+def test_what_is_attached_travels_along(snapshot, tmp_path):
+    bare = snapshot.export(tmp_path / "bare")
+    for text in (b"{}", b"[]"):
+        snapshot.objects.attach(snapshot.id, "verdict", text)
+    snapshot.objects.attach(snapshot.id, "signature", b"{}")
+    for path in (snapshot.export(tmp_path / "folder"), snapshot.export(tmp_path / "one.zip")):
+        opened = sc.open(path)
+        assert opened.id == snapshot.id
+        assert (opened.attached("verdict"), opened.attached("signature")) == ([b"{}", b"[]"], [b"{}"])
+    names = {p.relative_to(tmp_path / "folder").as_posix() for p in (tmp_path / "folder/attached").rglob("*.json")}
+    assert names == {f"attached/{n}.json" for n in ("verdict/000001", "verdict/000002", "signature/000001")}
+    assert sc.open(bare).attached("verdict") == []
+
+
+def test_attached_files_that_were_dropped_added_or_swapped_are_named(snapshot, tmp_path):
+    for text in (b"{}", b"[]"):
+        snapshot.objects.attach(snapshot.id, "verdict", text)
+    folder = snapshot.export(tmp_path / "f")
+    one, two = (folder / f"attached/verdict/00000{n}.json" for n in (1, 2))
+    one.write_bytes(b"[]"), two.write_bytes(b"{}")
+    assert [(f.code, f.subject[-11:]) for f in verify_export(folder)] == [
+        ("changed", "000001.json"),
+        ("changed", "000002.json"),
+    ]
+    one.write_bytes(b"{}"), two.rename(folder / "attached/verdict/000003.json")
+    assert {(f.code, f.subject[-11:]) for f in verify_export(folder)} == {
+        ("missing", "000002.json"),
+        ("extra", "000003.json"),
+    }
+
+
 def test_every_changed_byte_is_found(snapshot, tmp_path):
+    snapshot.objects.attach(snapshot.id, "verdict", b"{}")
     folder = snapshot.export(tmp_path / "f")
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         data = path.read_bytes()

@@ -92,8 +92,36 @@ def test_a_folder_with_other_files_does_not_become_a_store(tmp_path):
         FolderStore(tmp_path / "none", create=False)
 
 
+def test_attached_documents_stay_in_order_and_are_added_once(store):
+    one, two = make(store), make(store, seed=1)
+    digests = [store.attach(one.id, "verdict", text) for text in (b"a", b"b", b"a")]
+    assert store.attached(one.id, "verdict") == [canonical.digest(b"a"), canonical.digest(b"b")]
+    assert digests == [canonical.digest(text) for text in (b"a", b"b", b"a")]
+    assert store.attached(one.id, "signature") == store.attached(two.id, "verdict") == []
+    assert open_ref(store, "credit/1").attached("verdict") == [b"a", b"b"]
+    assert one.id == open_ref(store, "credit/1").id
+    assert list(store.verify()) == []
+
+
+def test_nothing_is_attached_to_what_is_not_there(store):
+    snapshot = make(store)
+    with pytest.raises(NotFound):
+        store.attach("0" * 64, "verdict", b"a")
+    for manifest, kind in [(snapshot.id, "opinion"), (snapshot.id, "../x")]:
+        with pytest.raises(ParameterError, match="possible: verdict, signature"):
+            store.attach(manifest, kind, b"a")
+
+
 def files(root):
     return sorted(p for p in Path(root).rglob("*") if p.is_file())
+
+
+def attach(store):
+    """Two verdicts and a signature on credit/1, a verdict on credit/2."""
+    one, two = open_ref(store, "credit/1"), open_ref(store, "credit/2")
+    for snapshot, kind, text in [(one, "verdict", b"{}"), (one, "verdict", b"[]"), (one, "signature", b"{}")]:
+        store.attach(snapshot.id, kind, text)
+    store.attach(two.id, "verdict", b'"no"')
 
 
 def test_every_changed_byte_is_found_and_named(tmp_path):
@@ -101,6 +129,7 @@ def test_every_changed_byte_is_found_and_named(tmp_path):
     make(store)
     make(store, seed=1)
     point(store, "credit/1", "champion")
+    attach(store)
     for path in files(store.root):
         data = path.read_bytes()
         for position in range(0, len(data), max(1, len(data) // 40)):
@@ -124,7 +153,8 @@ def test_every_dropped_swapped_or_added_file_is_found(tmp_path):
     store = FolderStore(tmp_path / "s")
     make(store)
     make(store, seed=1)
-    for path in files(store.root / "objects") + files(store.root / "refs"):
+    attach(store)
+    for path in files(store.root / "objects") + files(store.root / "refs") + files(store.root / "attached"):
         data = path.read_bytes()
         path.unlink()
         assert any(f.severity == "fail" for f in store.verify()), path
@@ -136,6 +166,39 @@ def test_every_dropped_swapped_or_added_file_is_found(tmp_path):
     one.write_bytes(first), two.write_bytes(second)
     (store.root / "objects" / "extra").write_text("x")
     assert [f.subject for f in store.verify() if f.code == "extra"] == ["objects/extra"]
+
+
+def test_attached_entries_that_moved_are_named(tmp_path):
+    store = FolderStore(tmp_path / "s")
+    make(store), make(store, seed=1)
+    attach(store)
+    entries = files(store.root / "attached")
+    for one in entries:
+        for two in entries:
+            first, second = one.read_bytes(), two.read_bytes()
+            one.write_bytes(second), two.write_bytes(first)
+            named = {f.subject for f in store.verify() if f.severity == "fail"}
+            moved = {p.relative_to(store.root).as_posix() for p in (one, two)} if one != two else set()
+            assert named >= moved
+            assert bool(named) == bool(moved)
+            one.write_bytes(first), two.write_bytes(second)
+    last = entries[-1]  # dropped from the end of its list
+    data = last.read_bytes()
+    last.unlink()
+    assert {f.code for f in store.verify() if f.severity == "fail"} == {"missing-ref"}
+    last.write_bytes(data)
+    foreign = store.root / "attached" / "verdict" / ("0" * 64)
+    foreign.mkdir()
+    (foreign / "000001").write_bytes(data)
+    assert {f.code for f in store.verify() if f.severity == "fail"} == {"foreign", "corrupt"}
+
+
+def test_gc_keeps_what_is_attached(tmp_path):
+    store = FolderStore(tmp_path / "s")
+    make(store), make(store, seed=1)
+    attach(store)
+    assert store.gc(grace=0) == ([], [])
+    assert open_ref(store, "credit/1").attached("verdict") == [b"{}", b"[]"]
 
 
 def test_reads_are_verified_before_they_are_parsed(tmp_path):
@@ -237,9 +300,30 @@ def test_any_failing_call_leaves_a_whole_store_and_a_retry_succeeds(tmp_path, er
     assert failures > 20
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_any_failing_call_leaves_what_is_attached_whole(tmp_path, error):
+    number, failures = 0, 0
+    while True:
+        number += 1
+        store = FolderStore(tmp_path / str(number))
+        snapshot = make(store)
+        store.attach(snapshot.id, "verdict", b"first")
+        try:
+            FolderStore(store.root, files=Failing(number, error)).attach(snapshot.id, "verdict", b"second")
+        except type(error):
+            failures += 1
+        else:
+            break
+        assert not [f for f in store.verify() if f.severity == "fail"], number
+        store.attach(snapshot.id, "verdict", b"second")
+        assert snapshot.attached("verdict") == [b"first", b"second"]
+    assert failures > 15
+
+
 def _publish_many(root, count):
     for seed in range(count):
-        make(FolderStore(root), seed=seed)
+        snapshot = make(FolderStore(root), seed=seed)
+        snapshot.objects.attach(snapshot.id, "verdict", f"{os.getpid()}".encode())
 
 
 def test_many_writers_lose_nothing(tmp_path):
@@ -249,6 +333,7 @@ def test_many_writers_lose_nothing(tmp_path):
     [w.join() for w in workers]
     store = FolderStore(tmp_path / "s")
     assert len(store.entries("credit")) == 48
+    assert {len(open_ref(store, f"credit/{number}").attached("verdict")) for number in range(1, 49)} == {8}
     assert [f for f in store.verify() if f.severity == "fail"] == []
 
 

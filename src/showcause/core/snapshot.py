@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from showcause.core import canonical
 from showcause.core.artifact import Artifact, Objects, read_head
@@ -152,6 +152,12 @@ class Record:
         return record
 
 
+class Kept(Objects, Protocol):
+    """Objects, and what was attached to a manifest later."""
+
+    def attached(self, manifest: str, kind: str) -> list[str]: ...
+
+
 @dataclass(frozen=True)
 class Snapshot(Mapping[str, Artifact]):
     """A lazy mapping artifact name → Artifact: all that views ever get.
@@ -161,7 +167,7 @@ class Snapshot(Mapping[str, Artifact]):
 
     manifest: Manifest
     record: Record
-    objects: Objects
+    objects: Kept
     ref: str
     _loaded: dict[str, Artifact] = field(default_factory=dict, compare=False)
 
@@ -204,6 +210,10 @@ class Snapshot(Mapping[str, Artifact]):
     def head(self, name: str) -> dict[str, Any]:
         """The artifact's document without its table."""
         return read_head(self.document(name))
+
+    def attached(self, kind: str) -> list[bytes]:
+        """The documents attached to this snapshot after it was made, in order; `kind`: "verdict" or "signature"."""
+        return [self.objects.get(digest) for digest in self.objects.attached(self.id, kind)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self.manifest.artifacts))

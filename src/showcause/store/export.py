@@ -6,6 +6,7 @@
     tables/NAME.json|.arrow   its table
     blobs/DIGEST              its arrays
     metrics.json              flat numbers for trackers: metric → value
+    attached/KIND/000001.json what was attached to the snapshot later: verdicts and signatures, in order
 
 Laws: `read_export(export(s))` has the id of `s`; any byte changed, any file dropped, added, renamed or swapped is
 named; exporting twice gives the same bytes, the zip's too.
@@ -27,6 +28,7 @@ from showcause.core.artifact import Artifact
 from showcause.core.errors import Corrupt, NotFound, ParameterError
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record, Snapshot
+from showcause.store.attached import KINDS, check_kind
 
 FORMAT = "showcause-export/1"
 INDEX = "snapshot.json"
@@ -65,6 +67,8 @@ def contents(snapshot: Snapshot) -> dict[str, bytes]:
         files[_table_name(name, media)] = data
         files |= {f"blobs/{canonical.digest(blob)}": blob for blob in artifact.blobs.values()}
     files["metrics.json"] = canonical.dumps(metrics(snapshot))
+    for kind in KINDS:
+        files |= {_attached_name(kind, n): document for n, document in enumerate(snapshot.attached(kind), 1)}
     digests = {name: canonical.digest(data) for name, data in files.items()}
     index = {"format": FORMAT, "ref": snapshot.ref, "id": snapshot.id, "files": digests}
     return {**files, INDEX: canonical.dumps(index)}
@@ -72,6 +76,10 @@ def contents(snapshot: Snapshot) -> dict[str, bytes]:
 
 def _table_name(name: str, media: str) -> str:
     return f"tables/{name}.{'json' if media == tables.JSON else 'arrow'}"
+
+
+def _attached_name(kind: str, number: int) -> str:
+    return f"attached/{kind}/{number:06d}.json"
 
 
 def metrics(snapshot: Snapshot) -> dict[str, float]:
@@ -99,15 +107,23 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 
 class Exported:
-    """The objects of an exported snapshot, by digest."""
+    """The objects of an exported snapshot, by digest, and what is attached to it."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._objects = {canonical.digest(data): data for data in files.values()}
+        self._manifest = canonical.digest(files["manifest.json"])
+        self._attached = {
+            kind: [canonical.digest(files[name]) for name in sorted(files) if name.startswith(f"attached/{kind}/")]
+            for kind in KINDS
+        }
 
     def get(self, digest: str) -> bytes:
         if digest not in self._objects:
             raise NotFound(f"the export has no object {digest}")
         return self._objects[digest]
+
+    def attached(self, manifest: str, kind: str) -> list[str]:
+        return list(self._attached[check_kind(kind)]) if manifest == self._manifest else []
 
 
 def read_export(path: str | os.PathLike[str]) -> Snapshot:

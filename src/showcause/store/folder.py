@@ -4,17 +4,19 @@
     objects/ab/cdef…     bytes, named by their sha256
     refs/NAME/000001     the record digest of version 1; create-only
     refs/NAME@ALIAS/…    the same for an alias
+    attached/KIND/MANIFEST/000001   the first verdict or signature given to a snapshot; create-only
     memo/ab/cdef…        digest of all inputs of an artifact → its digest; a cache, safe to delete
     staging/             files being written; what a crash leaves here is cleared by gc
 
-An object is staged, synced, renamed, and its folder synced. A ref entry is a staged file given its second name by
-link(2), which fails where the name is taken: publishing is atomic and no lock can be left behind. The staged file of a
-ref entry exists from before its record is stored until after the entry is named, so a record that no ref and no staged
-file names is a ref that somebody removed, not an interrupted publish.
+An object is staged, synced, renamed, and its folder synced. An entry (of a ref, or of what is attached) is a staged
+file given its second name by link(2), which fails where the name is taken: publishing is atomic and no lock can be left
+behind. The staged file of an entry exists from before its record is stored until after the entry is named, so a record
+that no entry and no staged file names is an entry that somebody removed, not an interrupted publish.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -26,6 +28,7 @@ from showcause.core.artifact import Artifact
 from showcause.core.errors import Conflict, Corrupt, NotFound, ParameterError, ShowcauseError, StoreError
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record
+from showcause.store.attached import KINDS, Entry, chain, check_kind, placed
 from showcause.store.filesystem import FileSystem
 from showcause.store.store import Ref, check_name, reachable, verified
 
@@ -40,16 +43,17 @@ class FolderStore:
         self.root = Path(root).absolute()
         self.files = files or FileSystem()
         mark = self.root / MARK
-        if self.files.exists(mark):
-            if self.files.read(mark) != FORMAT:
-                raise Corrupt(f"{self.root} is a store of another format; this version reads {FORMAT.decode().strip()}")
-        elif not create:
-            raise NotFound(f"there is no store at {self.root}; showcause explain makes one, or give --store")
-        elif self.files.names(self.root) not in ([], ["staging"]):
-            raise ParameterError(f"{self.root} is a folder with other files in it; give an empty or a new one")
-        else:
-            self.files.make(self.root / "staging")
-            self._rename_into(FORMAT, mark)
+        if not self.files.exists(mark):
+            if not create:
+                raise NotFound(f"there is no store at {self.root}; showcause explain makes one, or give --store")
+            others = self.files.names(self.root) not in ([], ["staging"])
+            if not others:
+                self.files.make(self.root / "staging")
+                self._rename_into(FORMAT, mark)
+            elif not self.files.exists(mark):  # looked at again: another writer may have made the store meanwhile
+                raise ParameterError(f"{self.root} is a folder with other files in it; give an empty or a new one")
+        if self.files.read(mark) != FORMAT:
+            raise Corrupt(f"{self.root} is a store of another format; this version reads {FORMAT.decode().strip()}")
 
     # -- objects
 
@@ -108,7 +112,9 @@ class FolderStore:
         return self.files.names(self.root / "refs")
 
     def entries(self, ref: str) -> list[str]:
-        folder = self._ref(ref)
+        return self._entries(self._ref(ref))
+
+    def _entries(self, folder: Path) -> list[str]:
         found = []
         for number, name in enumerate(self.files.names(folder), 1):
             if name != f"{number:06d}":
@@ -130,9 +136,11 @@ class FolderStore:
         return text[:-1]
 
     def append(self, ref: str, number: int, record: bytes) -> None:
-        folder = self._ref(ref)
         if number != len(self.entries(ref)) + 1:
             raise Conflict(f"{ref} has other entries than expected; number {number} is not the next")
+        self._append(self._ref(ref), number, record, ref)
+
+    def _append(self, folder: Path, number: int, record: bytes, what: str) -> None:
         digest = canonical.digest(record)
         staged = self._stage(f"{digest}\n".encode())
         try:
@@ -142,13 +150,41 @@ class FolderStore:
             self.files.link(staged, folder / f"{number:06d}")
             self.files.sync(folder)
         except BaseException as error:
-            if digest not in self.entries(ref):  # a record's nonce makes it this writer's own: nobody else needs it
+            if digest not in self._entries(folder):  # a nonce makes it this writer's own: nobody else needs it
                 self.files.remove(self._object(digest))
             if isinstance(error, FileExistsError):
-                raise Conflict(f"{ref} got entry {number} from another writer") from None
+                raise Conflict(f"{what} got entry {number} from another writer") from None
             raise
         finally:
             self.files.remove(staged)
+
+    # -- what is attached
+
+    def _attached(self, manifest: str, kind: str) -> Path:
+        if not canonical.is_digest(manifest):
+            raise ParameterError(f"not a manifest's digest: {manifest!r}")
+        return self.root / "attached" / check_kind(kind) / manifest
+
+    def attach(self, manifest: str, kind: str, document: bytes) -> str:
+        folder = self._attached(manifest, kind)
+        self.get(manifest)
+        digest = self.put(document)
+        while digest not in self.attached(manifest, kind):
+            entries = self._entries(folder)
+            entry = Entry(manifest, kind, len(entries) + 1, entries[-1] if entries else None, digest)
+            with contextlib.suppress(Conflict):  # another writer took the number: look again
+                self._append(folder, entry.number, entry.document, f"{kind} of {manifest[:12]}")
+        return digest
+
+    def attached(self, manifest: str, kind: str) -> list[str]:
+        digests = self._entries(self._attached(manifest, kind))
+        return [entry.attached for entry in chain(manifest, kind, digests, self.get)]
+
+    def _lists(self) -> Iterator[tuple[str, str]]:
+        """(manifest, kind) of everything attached."""
+        for kind in KINDS:
+            for manifest in self.files.names(self.root / "attached" / kind):
+                yield manifest, kind
 
     # -- memo
 
@@ -173,6 +209,8 @@ class FolderStore:
         reached: set[str] = set()
         for ref in self.refs():
             yield from self._verify_ref(ref, reached)
+        for manifest, kind in self._lists():
+            yield from self._verify_attached(manifest, kind, reached)
         staged = {
             self.files.read(path).decode("ascii", "replace").strip() for path in self.files.files(self.root / "staging")
         }
@@ -205,10 +243,31 @@ class FolderStore:
                 yield Finding(str(code), "fail", subject, str(error))
             before = digest
 
+    def _verify_attached(self, manifest: str, kind: str, reached: set[str]) -> Iterator[Finding]:
+        folder = f"attached/{kind}/{manifest}"
+        try:
+            digests = self._entries(self._attached(manifest, kind))
+        except (ShowcauseError, OSError) as error:
+            yield Finding("bad-ref", "fail", folder, str(error))
+            return
+        if manifest not in reached:
+            yield Finding("foreign", "fail", folder, f"a {kind} of a snapshot that no version names")
+        before: str | None = None
+        for number, digest in enumerate(digests, 1):
+            reached.add(digest)
+            try:
+                entry = placed(Entry.read(self.get(digest)), manifest, kind, number, before)
+                self.get(entry.attached)
+                reached.add(entry.attached)
+            except (ShowcauseError, OSError) as error:
+                yield Finding(str(getattr(error, "code", "unreadable")), "fail", f"{folder}/{number:06d}", str(error))
+            before = digest
+
     def _verify_file(self, path: Path, reached: set[str], staged: set[str]) -> Iterator[Finding]:
         parts = path.relative_to(self.root).parts
         subject = "/".join(parts)
-        if parts == (MARK,) or (parts[0] in ("refs", "memo") and len(parts) == 3 and not path.is_symlink()):
+        listed = (parts[0] in ("refs", "memo") and len(parts) == 3) or (parts[0] == "attached" and len(parts) == 4)
+        if parts == (MARK,) or (listed and (parts[0] != "attached" or parts[1] in KINDS) and not path.is_symlink()):
             return
         if parts[0] == "staging" and len(parts) == 2:
             yield Finding("staged", "note", subject, "left by an interrupted run, or being written; gc clears it")
@@ -224,13 +283,11 @@ class FolderStore:
             return
         if digest in reached:
             return
-        try:
-            record = Record.read(data)
-        except Corrupt:
+        record = _recorded(data)
+        if record is None:
             yield Finding("unreachable", "note", subject, "no ref reaches this object; gc removes it")
-            return
-        if digest not in staged:
-            message = f"this is the record of {record.name}/{record.version}, and no ref names it: the ref was removed"
+        elif digest not in staged:
+            message = f"this is the record of {record}, and no entry names it: the entry was removed"
             yield Finding("missing-ref", "fail", subject, message)
 
     def gc(self, *, grace: float = GRACE) -> tuple[list[str], list[str]]:
@@ -242,6 +299,9 @@ class FolderStore:
         for ref in self.refs():
             for digest in self.entries(ref):
                 reached |= reachable(self, digest)
+        for manifest, kind in self._lists():
+            digests = self._entries(self._attached(manifest, kind))
+            reached |= {*digests, *(entry.attached for entry in chain(manifest, kind, digests, self.get))}
         now = time.time()
         removed: list[str] = []
         kept: list[str] = []
@@ -255,3 +315,16 @@ class FolderStore:
                 if old:
                     self.files.remove(path)
         return removed, kept
+
+
+def _recorded(data: bytes) -> str | None:
+    """Which entry this object is the record of, where it is one."""
+    try:
+        record = Record.read(data)
+        return f"{record.name}/{record.version}"
+    except Corrupt:
+        pass
+    try:
+        return str(Entry.read(data))
+    except Corrupt:
+        return None

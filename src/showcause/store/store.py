@@ -2,7 +2,8 @@
 
 Objects are immutable bytes under their sha256. A ref is a numbered, create-only list of record digests: "credit" holds
 the versions credit/1, credit/2, …; "credit@champion" holds all that this alias ever named, the last one counting.
-Appending number n+1 succeeds for one writer only, which is the whole of the locking.
+Appending number n+1 succeeds for one writer only, which is the whole of the locking. What is attached to a snapshot
+later (verdicts, signatures) is such a list too, one for each manifest and kind.
 """
 
 from __future__ import annotations
@@ -38,6 +39,18 @@ class Store(Protocol):
 
     def append(self, ref: str, number: int, record: bytes) -> None:
         """Store the record and make it entry `number`. Raises Conflict where that number is taken or not next."""
+        ...
+
+    def attach(self, manifest: str, kind: str, document: bytes) -> str:
+        """Add a document to what is attached to a manifest of this store and return its digest.
+
+        Create-only: nothing attached is ever changed or taken away; the same bytes again add nothing. `kind` is
+        "verdict" or "signature". Raises NotFound where the store has no such manifest, ParameterError.
+        """
+        ...
+
+    def attached(self, manifest: str, kind: str) -> list[str]:
+        """Digests of the documents attached, in order. Raises Corrupt where the list is not as it was written."""
         ...
 
     def remembered(self, key: str) -> str | None:
