@@ -10,9 +10,11 @@ import pyarrow as pa
 from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable
 from showcause.core.kinds import COMMON_KEY, kind
+from showcause.core.rules import coarse
 
 # Columns that repeat a single row's own values, by kind; and text that may name a level.
 ROW_VALUES = {"attribution": ("input", "input_level", "id"), "example": ("label", "actual", "id")}
+SINGLE = ("rows", "neighbour", "counterfactual")  # of single rows through and through
 LEVELS = ("at_level", "at_level_b")
 PHRASES = ("categories", "term")  # a level stands somewhere within; segments are kept clear of rare levels by Dataset
 NUMBERS = ("at", "at_b", "threshold")
@@ -27,7 +29,7 @@ def without_rows(artifact: Artifact, rare: Collection[str]) -> Artifact:
     Raises NotApplicable for what follows single rows.
     """
     table = artifact.table
-    if artifact.kind in ("rows", "neighbour") or (artifact.kind == "curve" and "example" in table.column_names):
+    if artifact.kind in SINGLE or (artifact.kind in ("curve", "rule") and "example" in table.column_names):
         raise NotApplicable(f"{artifact.name} does not apply: it shows single rows, and the policy keeps none")
     dropped = [name for name in ROW_VALUES.get(artifact.kind, ()) if name in table.column_names]
     table = table.drop_columns(dropped)
@@ -40,6 +42,8 @@ def without_rows(artifact: Artifact, rare: Collection[str]) -> Artifact:
             named = rare.__contains__ if name in LEVELS else lambda text: any(level in text for level in rare)
             masked = [WITHHELD if v is not None and named(v) else v for v in values]
             table = table.set_column(position, name, pa.array(masked, pa.string()))
+    if artifact.kind == "rule":
+        table = coarse(table, DIGITS, rare, WITHHELD)
     stated = {"privacy": {"rows": "omit", "dropped": dropped, "withheld_levels": len(rare), "digits": DIGITS}}
     return replace(artifact, spec={**artifact.spec, **stated}, table=_unique(table, artifact.kind))
 

@@ -219,6 +219,59 @@ def checks(*, passed: bool = True) -> Artifact:
     )
 
 
+def rules(a: str, b: str, example: int | None = None) -> Artifact:
+    """One rule of two conditions, and what is absent for the other class."""
+    return artifact(
+        "rules/anchor",
+        "rule",
+        {},
+        rule=1,
+        condition=[None, 1, 2, 3],
+        text=[
+            f"{a} from 1 to under 2.5 and {b} is Oslo or missing",
+            f"{a} from 1 to under 2.5",
+            f"{b} is Oslo",
+            f"{a} 9",
+        ],
+        precision=[0.97, None, None, None],
+        low=[0.95, None, None, None],
+        high=[0.99, None, None, None],
+        coverage=[0.2, None, None, None],
+        decision=["yes", None, None, None],
+        contrast=["no", None, None, "no"],
+        role=[None, "present", "present", "absent"],
+        feature=[None, a, b, a],
+        at_least=[None, 1.0, None, 9.0],
+        below=[None, 2.5, None, None],
+        levels=[None, None, '["Oslo"]', None],
+        missing=[None, False, True, False],
+        **({} if example is None else {"example": [example] * 4}),
+    )
+
+
+def counterfactuals(a: str, b: str) -> Artifact:
+    """Example 3 with two alternatives, example 4 with none."""
+    return artifact(
+        "counterfactual/optimal",
+        "counterfactual",
+        {"space": "probability"},
+        example=[3, 3, 3, 4],
+        alternative=[1, 2, 2, None],
+        feature=[a, a, b, None],
+        before=[1.5, 1.5, None, None],
+        after=[2.5, 2.0, None, None],
+        before_level=[None, None, "Oslo", None],
+        after_level=[None, None, "Rome", None],
+        prediction=[0.6, 0.7, 0.7, None],
+        decision=["yes", "yes", "yes", None],
+        cost=[1.0, 0.5, 1.0, None],
+        distance=[1.0, 1.5, 1.5, None],
+        agree=[9, 8, 8, None],
+        refits=[10, 10, 10, None],
+        note=[None, None, None, "no allowed change leads to another outcome"],
+    )
+
+
 def every(features: list[str]) -> list[Artifact]:
     """One of each kind, in a snapshot's names."""
     first = features[0]
@@ -235,6 +288,8 @@ def every(features: list[str]) -> list[Artifact]:
         tree(features),
         surface(first, features[-1]),
         checks(),
+        rules(first, features[-1]),
+        counterfactuals(first, features[-1]),
         artifact("rows/background", "rows", {}, row=[0, 1], **{first: [1.5, None], "city": ["Boston", None]}),
     ]
 

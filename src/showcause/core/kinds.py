@@ -6,8 +6,9 @@ A kind is a key and typed columns. Law: `check(kind, table)` accepts a table onl
 - its key (with `target`, `segment`, `refit` where present) identifies each row;
 - no number is NaN or infinite, and a null in `value` has a `note` that says why.
 
-Numbers stand in `at`, `input`; categories in `at_level`, `input_level`; both null means a missing value. `low` and
-`high` bound 95 %, `error` is one standard error, and `noise` says of what: "monte-carlo", "rows" or "refits".
+Numbers stand in `at`, `input`, `before`, `after`; categories in `at_level`, `input_level`, …; both null means a missing
+value. `low` and `high` bound 95 %, `error` is one standard error, and `noise` says of what: "monte-carlo", "rows" or
+"refits". What the rows of a `rule` are, core/rules.py says.
 A new kind is a decision (docs/decisions/) and brings its figure, sentence and diff. A new method is a file.
 """
 
@@ -120,6 +121,24 @@ KINDS: dict[str, Kind] = {
             "tree:i node:i",
             "parent:i branch:s feature:s threshold:f categories:s value:f count:i",
             "tree parent branch feature threshold categories count",
+        ),
+        _kind(
+            "counterfactual",
+            "What would have to be different for another outcome?",
+            "example:i alternative:i feature:s",
+            "before:f before_level:s after:f after_level:s prediction:f prediction_before:f decision:s "
+            "decision_before:s cost:f distance:f bound:f optimal:b nearest:f typical:f agree:i refits:i",
+            "before_level after_level prediction_before decision decision_before cost distance bound optimal nearest "
+            "typical agree refits",
+        ),
+        _kind(
+            "rule",
+            "Which conditions go with which decision?",
+            "rule:i condition:i",
+            "text:s precision:f coverage:f count:i prediction:f decision:s order:i example:i role:s contrast:s "
+            "feature:s at_least:f above:f below:f up_to:f levels:s missing:b proven:b minimal:b witness:s",
+            "condition count prediction decision order example role contrast feature at_least above below up_to levels "
+            "missing proven minimal witness",
         ),
         _kind("rows", "Which rows stand behind this?", "row:i", "", open=True),
     )

@@ -562,6 +562,18 @@ def rows(picture: Picture, plain: bool) -> list[Sentence]:
     return [say("{n} rows are stored.", n=picture.table.num_rows)]
 
 
+def rule(picture: Picture, plain: bool) -> list[Sentence]:
+    from showcause.views import alternatives  # which speaks with the functions above
+
+    return alternatives.rule(picture, plain)
+
+
+def counterfactual(picture: Picture, plain: bool) -> list[Sentence]:
+    from showcause.views import alternatives
+
+    return alternatives.counterfactual(picture, plain)
+
+
 KINDS: dict[str, Callable[[Picture, bool], list[Sentence]]] = {
     "importance": importance,
     "attribution": attribution,
@@ -571,5 +583,7 @@ KINDS: dict[str, Callable[[Picture, bool], list[Sentence]]] = {
     "example": example,
     "neighbour": neighbour,
     "tree": tree,
+    "counterfactual": counterfactual,
+    "rule": rule,
     "rows": rows,
 }

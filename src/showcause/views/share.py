@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from showcause.core.artifact import Artifact
+from showcause.core.rules import coarse
 
-ROW_KINDS = ("attribution", "example", "neighbour", "rows")
+ROW_KINDS = ("attribution", "example", "neighbour", "counterfactual", "rows")
 FEW = 5  # a level, bin or node of fewer rows could be one person's
 DIGITS = 3
 
@@ -31,4 +32,6 @@ def shared(artifact: Artifact) -> Artifact | None:
         if name in table.column_names:
             rounded = [None if v is None else float(f"{v:.{DIGITS}g}") for v in table[name].to_pylist()]
             table = table.set_column(table.column_names.index(name), name, pa.array(rounded, pa.float64()))
+    if artifact.kind == "rule":
+        table = coarse(table, DIGITS)
     return replace(artifact, table=table)
