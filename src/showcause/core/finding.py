@@ -23,6 +23,11 @@ class Finding:
     subject: str
     message: str
 
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
+
     def __str__(self) -> str:
         return f"{self.severity} [{self.code}] {self.subject}: {self.message}"
 
@@ -59,6 +64,11 @@ class Outcome:
     subject: str
     message: str
     evidence: tuple[Evidence, ...] = ()
+
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
 
     @property
     def refuses(self) -> bool:

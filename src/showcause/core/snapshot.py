@@ -42,6 +42,11 @@ class Status:
     reason: str = ""
     code: str = ""
 
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
+
     def __str__(self) -> str:
         return self.state + (f" [{self.code}]" if self.code else "") + (f": {self.reason}" if self.reason else "")
 
@@ -74,6 +79,11 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         return canonical.digest(self.document)
+
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
 
     @property
     def complete(self) -> bool:
@@ -130,6 +140,11 @@ class Record:
     @cached_property
     def digest(self) -> str:
         return canonical.digest(self.document)
+
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
 
     @classmethod
     def read(cls, document: bytes) -> Record:

@@ -89,6 +89,11 @@ class Verdict:
         found += [] if self.policy else ["there is no policy"]
         return (*found, *(str(outcome) for outcome in self.outcomes if outcome.refuses))
 
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
+
     @cached_property
     def document(self) -> bytes:
         return canonical.dumps(

@@ -66,6 +66,11 @@ class Policy:
     def omits_rows(self) -> bool:
         return self.privacy.get("rows", "keep") == "omit"
 
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
+
     @classmethod
     def of(cls, given: Policy | str | os.PathLike[str] | Mapping[str, Any] | None) -> Policy:
         """A Policy, a path, a mapping of the same form, or nothing. Raises PolicyError."""

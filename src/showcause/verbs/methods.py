@@ -27,6 +27,11 @@ class Listed:
 class Listing(dict[str, Listed]):
     """name → Listed, shown as a table."""
 
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
+
     def __repr__(self) -> str:
         width = max(map(len, self), default=0)
         lines = []

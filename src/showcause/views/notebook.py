@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from html import escape as _escape
 from typing import Any
 
@@ -64,6 +65,33 @@ def _table(artifact: Artifact) -> str:
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     count = f"{part.num_rows} of {artifact.table.num_rows:,} rows"
     return f"<details><summary>{count}</summary><table><tr>{head}</tr>{body}</table></details>"
+
+
+def facts_html(thing: Any) -> str:
+    """Any of our small nouns (a status, a finding, a verdict, a policy, the list of methods): its fields as a table."""
+    named = isinstance(thing, Mapping)
+    pairs = [*thing.items()] if named else [(f.name, getattr(thing, f.name)) for f in fields(thing) if f.name[0] != "_"]
+    lines = "".join(
+        f"<tr><th style='text-align:left;vertical-align:top'>{escape(name)}</th><td>{_value(value)}</td></tr>"
+        for name, value in pairs
+        if value not in (None, "", (), {}, [])
+    )
+    return f'<div style="{BOX}"><b>{escape(type(thing).__name__)}</b><table>{lines}</table></div>'
+
+
+def _value(value: Any) -> str:
+    if hasattr(value, "summary"):  # a listed method
+        reason = f"<br>does not apply: {escape(value.reason)}" if value.reason else ""
+        return f"{escape(value.summary)} <code>{escape(value.kind)}</code>{reason}"
+    if isinstance(value, Mapping):
+        items = "".join(f"<li><code>{escape(name)}</code> {_value(item)}</li>" for name, item in value.items())
+        return f"<details><summary>{len(value)} entries</summary><ul>{items}</ul></details>" if value else "none"
+    if isinstance(value, list | tuple):
+        whole = "".join(f"<li>{_value(item)}</li>" for item in value)
+        return f"<details><summary>{len(value)} entries</summary><ul>{whole}</ul></details>" if value else "none"
+    if hasattr(value, "_repr_html_"):
+        return escape(value)
+    return escape(short(cell(value), 200))
 
 
 def snapshot_html(snapshot: Snapshot) -> str:
