@@ -47,7 +47,9 @@ class Dataset:
 
     y          class positions (int64) or numbers (float64), None where not given
     context    columns that the model never sees but segments and protected attributes may name
-    features   name → label, unit, format, values (value labels), description, source
+    features   name → label, unit, format, values (value labels), description, source; for recourse `monotone`
+               ("increase", "decrease": the only way it can go) and `range` ([least, most])
+    actionable the only features that recourse may change (None: all but the protected and immutable ones)
     """
 
     X: Frame
@@ -61,6 +63,10 @@ class Dataset:
     ids: tuple[str, ...] | None = None
     features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     given: int = 0
+    actionable: tuple[str, ...] | None = None
+    immutable: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()  # linear, between numeric features: "debt + 2 * rent <= 0.5 * income"
+    one_hot: tuple[tuple[str, ...], ...] = ()  # groups of columns of which exactly one is 1
     private: bool = False  # no value of a single row may show: rare levels stand together, band edges are rounded
 
     def __len__(self) -> int:
@@ -152,8 +158,10 @@ def dataset(
     limit: int | None = None,
     seed: int = 0,
     private: bool = False,
+    recourse: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """Checked and aligned data. `limit` caps the rows by a stratified sample. Raises DataError."""
+    """Checked and aligned data. `limit` caps the rows by a stratified sample; `recourse` holds
+    the roles actionable, immutable, constraints and one_hot (other roles in it are not looked at). Raises DataError."""
     given = len(X)
     if not given:
         raise DataError("X has no rows; there is nothing to explain")
@@ -179,13 +187,26 @@ def dataset(
         None if ids is None else tuple(str(i) for i in ids),
         features or {},
         given,
-        private,
+        private=private,
+        **_recourse(recourse or {}),
     )
-    for name in (*segments, *protected):
+    for name in (*segments, *protected, *whole.immutable, *(n for group in whole.one_hot for n in group)):
         whole.column(name)
+    for name in whole.actionable or ():
+        whole.X.column(name)
     if ids is not None and len(ids) != given:
         raise DataError(f"X has {given} rows and there are {len(ids)} ids")
     return whole if limit is None or given <= limit else _sampled(whole, limit, seed)
+
+
+def _recourse(roles: Mapping[str, Any]) -> dict[str, Any]:
+    actionable = roles.get("actionable")
+    return {
+        "actionable": None if actionable is None else tuple(actionable),
+        "immutable": tuple(roles.get("immutable", ())),
+        "constraints": tuple(roles.get("constraints", ())),
+        "one_hot": tuple(tuple(group) for group in roles.get("one_hot", ())),
+    }
 
 
 def finite(frame: Frame, what: str) -> Frame:

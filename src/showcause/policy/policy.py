@@ -1,9 +1,11 @@
 """`showcause.toml`: one file that every door reads. All of it is optional; a word it does not know is an error.
 
 [model]          purpose, owner, limits, version
-[data]           label, id, weight, time, protected, segments, context
+[data]           label, id, weight, time, protected, segments, context; for recourse: actionable, immutable,
+                 constraints ("debt + 2 * rent <= 0.5 * income"), one_hot (groups of columns)
 [decision]       threshold, favourable
-[features.NAME]  label, unit, format, values, description, source
+[features.NAME]  label, unit, format, values, description, source; for recourse: monotone ("increase" or "decrease":
+                 the only way it can go), range ([least, most])
 [require]        artifacts (default: all), inputs ("y", "train", …)
 [methods."dependence/ale"]  parameters of a method
 [privacy]        rows = "keep" | "omit"
@@ -35,6 +37,10 @@ SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
         "protected": Texts,
         "segments": Texts,
         "context": Texts,
+        "actionable": Texts,
+        "immutable": Texts,
+        "constraints": Texts,
+        "one_hot": Texts,
     },
     "decision": {"threshold": Number, "favourable": (str, int, float, bool)},
     "require": {"artifacts": Texts, "inputs": Texts},
@@ -47,6 +53,8 @@ FEATURE: dict[str, tuple[type, ...]] = {
     "values": (dict,),
     "description": Text,
     "source": Text,
+    "monotone": Text,
+    "range": Texts,
 }
 INPUTS = ("y", "train", "background", "context")  # what [require] inputs may name
 
@@ -126,5 +134,25 @@ def _check_words(content: Mapping[str, Any], known: Mapping[str, tuple[type, ...
         wrong_bool = isinstance(given, bool) and bool not in known[word]
         if not isinstance(given, known[word]) or wrong_bool:
             raise PolicyError(f"{where}: {word} = {given!r} must be {' or '.join(t.__name__ for t in known[word])}")
-        if isinstance(given, list) and not all(isinstance(item, str) for item in given):
-            raise PolicyError(f"{where}: {word} = {given!r} must be a list of text")
+        if isinstance(given, list) and not LISTS.get(word, _texts)(given):
+            form = {"range": "two numbers, the least and the most", "one_hot": "a list of lists of text"}
+            raise PolicyError(f"{where}: {word} = {given!r} must be {form.get(word, 'a list of text')}")
+        if word == "monotone" and given not in MONOTONE:
+            raise PolicyError(f"{where}: monotone: {choices(given, MONOTONE)}")
+
+
+def _texts(given: list[Any]) -> bool:
+    return all(isinstance(item, str) for item in given)
+
+
+def _numbers(given: list[Any]) -> bool:
+    real = all(isinstance(item, int | float) and not isinstance(item, bool) for item in given)
+    return real and len(given) == 2 and given[0] <= given[1]
+
+
+def _groups(given: list[Any]) -> bool:
+    return all(isinstance(group, list) and len(group) > 1 and _texts(group) for group in given)
+
+
+MONOTONE = ("increase", "decrease")
+LISTS = {"range": _numbers, "one_hot": _groups}  # words whose lists hold something else than text

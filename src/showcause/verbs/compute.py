@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,11 @@ def compute(
     protected: Sequence[str] = (),
     threshold: float | None = None,
     favourable: Any = None,
+    actionable: Sequence[str] | None = None,
+    immutable: Sequence[str] = (),
+    constraints: Sequence[str] = (),
+    one_hot: Sequence[Sequence[str]] = (),
+    features: Mapping[str, Mapping[str, Any]] | None = None,
     task: Task | None = None,
     seed: int = 0,
     **params: Any,
@@ -40,13 +45,27 @@ def compute(
     X, y        rows to explain (n × p: pandas, polars, pyarrow or numpy) and their labels
     train       (X_train, y_train) or X_train; background: the reference rows (default: from train, else from X)
     context     columns beside X that the model never sees; segments and protected attributes may name them
+    actionable, immutable, constraints, one_hot   what recourse may change, as in [data] of a policy
+    features    name → its entry as in [features.NAME] of a policy (label, …, monotone, range)
     params      the method's own parameters, see `showcause.methods()`
 
     Raises InputError (DataError, ModelError, ParameterError, NotApplicable) for what cannot be used.
     """
     wanted = named(method)
     adapted, frame = read_model(model, X, task=task, y=y)
-    data = dataset(adapted, frame, y, train=train, context=context, segments=segments, protected=protected, seed=seed)
+    recourse = {"actionable": actionable, "immutable": immutable, "constraints": constraints, "one_hot": one_hot}
+    data = dataset(
+        adapted,
+        frame,
+        y,
+        train=train,
+        context=context,
+        segments=segments,
+        protected=protected,
+        features=features,
+        seed=seed,
+        recourse=recourse,
+    )
     reference = read_background(adapted, background)
     job = Job(adapted, data, decide(adapted, threshold, favourable), seed, reference)
     wanted.resolve(params)

@@ -104,6 +104,7 @@ def explain(
         limit=SAMPLE_ROWS,
         seed=seed,
         private=rules.omits_rows,
+        recourse=rules.data,
     )
     _check_features(rules, data)
     decision = decide(
