@@ -1,4 +1,5 @@
-"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, the kinds in docs/format.md.
+"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, the kinds in docs/format.md, the
+schema of showcause.toml.
 
 python docs/generate.py
 """
@@ -127,6 +128,13 @@ def kinds() -> str:
     return "\n".join([*lines, "", f"Every kind may have besides: {common}."]) + "\n"
 
 
+def policy_schema() -> str:
+    """The JSON Schema that editors complete showcause.toml with."""
+    from showcause.policy.policy import schema_text
+
+    return schema_text()
+
+
 def pages() -> dict[Path, str]:
     """Path → text of everything that is generated."""
     page = (DOCS / "format.md").read_text(encoding="utf-8")
@@ -136,6 +144,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "commands.md": commands(),
         DOCS / "methods.md": methods(),
+        DOCS / "showcause.schema.json": policy_schema(),
         DOCS / "format.md": f"{head}{begin}{kinds()}{end}{tail}",
     }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from showcause.cli.init import policy_text
-from showcause.policy.policy import Policy
+from showcause.policy.policy import Policy, schema
 from tests.cli.conftest import Call
 
+UNTIL = "2026-12-31"
 TABLE = pa.table(
     {
         "customer_id": [1, 2, 3],
@@ -28,12 +31,31 @@ TABLE = pa.table(
 
 
 def test_as_written_it_says_nothing() -> None:
-    policy = Policy.of(tomllib.loads(policy_text(TABLE)))
+    policy = Policy.of(tomllib.loads(policy_text(TABLE, UNTIL)))
     assert (policy.model, policy.data, policy.decision, policy.features) == ({}, {}, {}, {})
+    assert not policy.asks
+
+
+def test_it_advises_until_a_day_and_names_its_schema(call: Call, work: Path) -> None:
+    call("init")
+    text = (work / "showcause.toml").read_text()
+    policy = Policy.of("showcause.toml")
+    ahead = date.fromisoformat(policy.until) - datetime.now(UTC).date()
+    assert (policy.mode, ahead.days) == ("advise", 30)
+    assert text.startswith("#:schema ./showcause.schema.json\n")
+    assert json.loads((work / "showcause.schema.json").read_text()) == schema()
+
+
+def test_every_block_of_rules_is_one_when_its_comments_are_taken_away() -> None:
+    policy = Policy.of(tomllib.loads(re.sub("^#  ", "", policy_text(TABLE, UNTIL), flags=re.MULTILINE)))
+    assert list(policy.limits) == ["disparate_impact"]
+    assert policy.limits["disparate_impact"]["where"]["segment"] == "sex"
+    assert list(policy.review) == ["second_look"]
+    assert len(policy.requirement) == 1
 
 
 def test_with_every_comment_taken_away_it_is_a_policy() -> None:
-    text = re.sub(r"^# (?=\w+ = )", "", policy_text(TABLE), flags=re.MULTILINE)
+    text = re.sub(r"^# (?=\w+ = )", "", policy_text(TABLE, UNTIL), flags=re.MULTILINE)
     policy = Policy.of(tomllib.loads(text))
     assert {key: policy.data[key] for key in ("label", "id", "time", "protected", "context")} == {
         "label": "target", "id": "customer_id", "time": "paidDate", "protected": ["sex"], "context": ["sex"],
@@ -45,7 +67,7 @@ def test_with_every_comment_taken_away_it_is_a_policy() -> None:
 
 
 def test_it_says_of_each_column_what_it_is() -> None:
-    text = policy_text(TABLE)
+    text = policy_text(TABLE, UNTIL)
     assert '[features."income"]  # number, 10.5 to 30, 1 missing\n' in text
     assert '[features."sex"]  # category, 2 levels\n' in text
     assert '# label = "target"  # the column of true outcomes; guessed from the data\n' in text
@@ -58,7 +80,7 @@ def test_no_name_and_no_level_breaks_the_file(names: list[str], level: str) -> N
         table = pa.table({name: [level] for name in names})
     except UnicodeEncodeError:  # a lone surrogate is no text that Arrow holds
         return
-    text = re.sub(r"^# (?=\w+ = )", "", policy_text(table), flags=re.MULTILINE)
+    text = re.sub(r"^# (?=\w+ = )", "", policy_text(table, UNTIL), flags=re.MULTILINE)
     found = tomllib.loads(text)
     assert set(found["features"]) <= set(names)
     assert Policy.of(found).data["label"]
@@ -88,4 +110,4 @@ def test_without_data_it_is_a_template(call: Call, work: Path) -> None:
 @pytest.mark.parametrize("name", ["race", "Sex", "applicant_age", "RAC1P", "marital status"])
 def test_protected_attributes_are_suggested(name: str) -> None:
     table = pa.Table.from_pandas(pd.DataFrame({name: ["a"], "average": [1.0], "usage": [2.0]}))
-    assert f'# protected = ["{name}"]' in policy_text(table)
+    assert f'# protected = ["{name}"]' in policy_text(table, UNTIL)

@@ -98,7 +98,7 @@ def init(
 
     FolderStore(store)
     path = write_policy(out, data)
-    say(f"wrote {path}: every line in it is optional; take away the # of what you want to say")
+    say(f"wrote {path}: it advises and refuses nothing yet; take away the # of what you want to say")
     say(f"the store is {store}")
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ import pyarrow.compute as pc
 
 from showcause.cli.load import read_table
 from showcause.core.errors import ParameterError
+from showcause.policy.grammar import SCHEMA_ID
+from showcause.policy.policy import schema_text
 
 LABELS = ("label", "target", "y", "outcome", "class", "churn", "default", "approve", "approved", "response")
 PROTECTED = re.compile(
@@ -22,36 +25,86 @@ TIMES = re.compile(r"(date|time|timestamp|_at)$", re.IGNORECASE)
 WEIGHTS = re.compile(r"^(weight|sample_weight|wgt|pwgtp)$", re.IGNORECASE)
 LEVELS = 12  # a text column with no more than these gets them as value labels
 
+ADVISE_DAYS = 30  # how long a fresh policy advises before it refuses
+SCHEMA_FILE = "showcause.schema.json"
 HEAD = """\
+#:schema ./showcause.schema.json
 # showcause.toml: what showcause should know beyond the numbers. All of it is optional: take away the # of a line to
 # say it. Every door reads this file: the library (policy="showcause.toml"), the command line, the reports.
 """
 
 
 def write_policy(out: Path, data: Path | None) -> Path:
-    """Write it. Raises ParameterError where the file is there already: nobody's words are overwritten."""
-    text = policy_text(None if data is None else read_table(data))
+    """Write it, and beside it the schema that editors complete it with.
+
+    Raises ParameterError where the file is there already: nobody's words are overwritten.
+    """
+    from datetime import UTC, datetime
+
+    table = None if data is None else read_table(data)
+    text = policy_text(table, (datetime.now(UTC).date() + timedelta(days=ADVISE_DAYS)).isoformat())
     try:
         with out.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
         raise ParameterError(f"{out} is there already and stays as it is; give --out with another name") from None
+    beside = out.with_name(SCHEMA_FILE)
+    if not beside.exists() or SCHEMA_ID in beside.read_text(encoding="utf-8", errors="replace"):
+        beside.write_text(schema_text(), encoding="utf-8", newline="\n")
     return out
 
 
-def policy_text(table: pa.Table | None) -> str:
-    """The file's text: roles guessed from names and values are suggestions, commented out."""
-    lines = [HEAD, *_model()]
+def policy_text(table: pa.Table | None, until: str) -> str:
+    """The file's text: it advises to the end of the day `until` and says nothing else. Roles guessed from names and
+    values are suggestions, commented out."""
+    lines = [HEAD, *_mode(until), *_model()]
     names = [] if table is None else table.column_names
     label = next((name for want in LABELS for name in names if name.lower() == want), None)
     protected = [name for name in names if PROTECTED.search(name) and name != label]
     ids = [] if table is None else [name for name in names if _is_id(name, table[name]) and name != label]
     lines += _data(names, label, protected, ids)
     lines += _rest()
+    lines += _gate(protected)
     if table is not None:
         lines.append("# What each column is called, and means, in figures and sentences.")
         lines += [line for name in names if name not in ids for line in _feature(name, table[name])]
     return "\n".join(lines)
+
+
+def _mode(until: str) -> list[str]:
+    return [
+        'mode = "advise"  # check reports everything, refuses nothing, and calls nothing blessed',
+        f"until = {until}  # the last day of that: afterwards it refuses what does not hold",
+        '# cant_tell = "fail"  # what it means that a check cannot tell: "fail" or "warn"',
+        '# baseline = "champion"  # the alias to compare with where check is given none',
+        "",
+    ]
+
+
+def _gate(protected: list[str]) -> list[str]:
+    """Examples of rules. Two blanks behind their #, for each of them is taken or left as a whole."""
+    group = _text(protected[0] if protected else "sex")
+    return [
+        "# What must hold before a model ships. Take the # away from a whole block; docs/governance.md says more.",
+        "#  [limits.disparate_impact]",
+        '#  artifact = "segments/fairness"',
+        f'#  where = {{ segment = {group}, metric = "disparate_impact" }}',
+        "#  min = 0.8",
+        '#  side = "value"  # or "worst": the limit must hold for all that its error leaves possible',
+        '#  law = "the four-fifths rule, EEOC 1978"',
+        "",
+        "#  [review.second_look]",
+        '#  when = ["first-version", "changed", "waived"]',
+        '#  role = "reviewer"',
+        "",
+        "#  [[requirement]]",
+        '#  asked_by = "subject"',
+        '#  when = "after a refusal"',
+        '#  question = "Why was I refused?"',
+        '#  artifacts = ["attribution/tree_shap|attribution/shapley"]',
+        "#  features = true",
+        "",
+    ]
 
 
 def _model() -> list[str]:
@@ -91,6 +144,7 @@ def _rest() -> list[str]:
         "[require]",
         '# inputs = ["y", "train"]  # a snapshot without these is incomplete',
         '# artifacts = ["model/performance", "importance/shap"]  # default: every method there is',
+        '# check = ["model", "data"]  # what check must be given beside the snapshot',
         "",
         "[privacy]",
         '# rows = "omit"  # no raw value of any row in any byte of the snapshot; default: "keep"',

@@ -1,66 +1,207 @@
 """`showcause.toml`: one file that every door reads. All of it is optional; a word it does not know is an error.
 
+mode, until, cant_tell, baseline   whether it refuses yet, from which day, what doubt does, what to compare with
 [model]          purpose, owner, limits, version
 [data]           label, id, weight, time, protected, segments, context; for recourse: actionable, immutable,
                  constraints ("debt + 2 * rent <= 0.5 * income"), one_hot (groups of columns)
 [decision]       threshold, favourable
 [features.NAME]  label, unit, format, values, description, source; for recourse: monotone ("increase" or "decrease":
                  the only way it can go), range ([least, most])
-[require]        artifacts (default: all), inputs ("y", "train", …)
+[require]        artifacts (default: all), inputs ("y", "train", …), check ("model", "data", "baseline")
 [methods."dependence/ale"]  parameters of a method
 [privacy]        rows = "keep" | "omit"
+[limits.NAME]    what a number or curve in the snapshot must hold
+[review.NAME]    when who must sign off
+[[waiver]]       what somebody accepts, until when
+[[requirement]]  who asks what, by which law, and which artifacts answer
+
+`TOP` and `SECTIONS` are the one definition of it; the parser and the JSON Schema are both made from them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from showcause.core import canonical
-from showcause.core.errors import PolicyError, choices
+from showcause.core.errors import InputError, PolicyError, choices
+from showcause.core.finding import SEVERITIES
+from showcause.core.verdict import MODES, Mode, Waiver
+from showcause.policy import grammar
+from showcause.policy.grammar import Section, Word
 
-Text = (str,)
-Texts = (list,)
-Number = (int, float)
-
-SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
-    "model": {"purpose": Text, "owner": Text, "limits": Text, "version": Text},
-    "data": {
-        "label": Text,
-        "id": Text,
-        "weight": Text,
-        "time": Text,
-        "protected": Texts,
-        "segments": Texts,
-        "context": Texts,
-        "actionable": Texts,
-        "immutable": Texts,
-        "constraints": Texts,
-        "one_hot": Texts,
-    },
-    "decision": {"threshold": Number, "favourable": (str, int, float, bool)},
-    "require": {"artifacts": Texts, "inputs": Texts},
-    "privacy": {"rows": Text},
-}
-FEATURE: dict[str, tuple[type, ...]] = {
-    "label": Text,
-    "unit": Text,
-    "format": Text,
-    "values": (dict,),
-    "description": Text,
-    "source": Text,
-    "monotone": Text,
-    "range": Texts,
-}
 INPUTS = ("y", "train", "background", "context")  # what [require] inputs may name
+AT_CHECK = ("model", "data", "baseline")  # what [require] check may name
+SIDES = ("value", "low", "high", "worst")
+ASKERS = ("engineer", "officer", "subject", "auditor")
+OCCASIONS = ("always", "first-version", "changed", "warn", "cant-tell", "waived")
+
+TOP: dict[str, Word] = {
+    "mode": Word("text", 'enforce (default), or "advise": everything is reported, nothing refused or blessed.', MODES),
+    "until": Word("date", 'The last day of mode = "advise"; from the next day on the policy is enforced.'),
+    "cant_tell": Word("text", "What it means that a check cannot tell: fail (default) or warn.", SEVERITIES),
+    "baseline": Word("text", 'The alias to compare with where check is given none, such as "champion".'),
+}
+
+_severity = Word("text", "What it means that this is not met: fail (default) or warn.", SEVERITIES)
+_doubt = Word("text", "What it means that this check cannot tell; default: the policy's cant_tell.", SEVERITIES)
+_law = Word("text", "The law, regulation or rule that asks for it.")
+
+SECTIONS: dict[str, Section] = {
+    "model": Section(
+        "The model, for its reports.",
+        {
+            "purpose": Word("text", "What it decides or predicts, and for whom."),
+            "owner": Word("text", "Who answers for it."),
+            "limits": Word("text", "Where it must not be used."),
+            "version": Word("text", "The identity of a callable, which is opaque without."),
+        },
+    ),
+    "data": Section(
+        "Roles of columns.",
+        {
+            "label": Word("text", "The column of true outcomes."),
+            "id": Word("text", "Your own row ids."),
+            "weight": Word("text", "The column of weights; the model never sees it."),
+            "time": Word("text", "When a row happened; the model never sees it."),
+            "protected": Word("texts", "Attributes whose groups must be treated fairly."),
+            "segments": Word("texts", "Columns whose levels are reported apart."),
+            "context": Word("texts", "Columns that the model never sees, but segments may name."),
+            "actionable": Word("texts", "For recourse: columns that a person can change."),
+            "immutable": Word("texts", "For recourse: columns that nobody can change."),
+            "constraints": Word("texts", 'For recourse: what holds, such as "debt + 2 * rent <= 0.5 * income".'),
+            "one_hot": Word("groups", "For recourse: groups of columns of which exactly one is 1."),
+        },
+    ),
+    "decision": Section(
+        "The decision that is made with the model's output.",
+        {
+            "threshold": Word("number", "On the probability of the second class.", above=0, below=1),
+            "favourable": Word("scalar", "The class that a person hopes for."),
+        },
+    ),
+    "features": Section(
+        "What a column is called, and means.",
+        {
+            "label": Word("text", "Its name in figures and sentences."),
+            "unit": Word("text", "Its unit."),
+            "format": Word("text", 'How its numbers are written, such as ",.0f".'),
+            "values": Word("pairs", "What its levels are called."),
+            "description": Word("text", "What it means."),
+            "source": Word("text", "Where it comes from."),
+            "monotone": Word("text", "For recourse: the only way it can go.", ("increase", "decrease")),
+            "range": Word("range", "For recourse: the least and the most that it can be."),
+        },
+        "named",
+    ),
+    "require": Section(
+        "What must be there.",
+        {
+            "artifacts": Word("texts", "Artifacts that a snapshot must hold; default: every method there is."),
+            "inputs": Word("texts", "Inputs without which a snapshot is incomplete.", INPUTS),
+            "check": Word("texts", "What check must be given beside the snapshot.", AT_CHECK),
+        },
+    ),
+    "methods": Section("Parameters of methods, by name.", None, "named"),
+    "privacy": Section(
+        "What may be stored.",
+        {"rows": Word("text", "omit: no raw value of any row in the snapshot; keep (default).", ("keep", "omit"))},
+    ),
+    "limits": Section(
+        "What a number or a curve in the snapshot must hold; every row that `where` selects must.",
+        {
+            "artifact": Word("text", 'Its artifact, such as "segments/fairness".', required=True),
+            "where": Word("pairs", 'Which of its rows: column = value, such as { metric = "disparate_impact" }.'),
+            "column": Word("text", "The column of the number; default: value."),
+            "as": Word(
+                "text",
+                "value (default); share: of the total over features; rank: 1 is the most important; gap: the distance "
+                "of a calibration curve from its diagonal.",
+                ("value", "share", "rank", "gap"),
+            ),
+            "min": Word("number", "The least that it may be."),
+            "max": Word("number", "The most that it may be."),
+            "side": Word(
+                "text",
+                "Which side of its error is held to the limit: value (the error is left aside), low, high, or worst: "
+                "the limit must hold for all that the error leaves possible.",
+                SIDES,
+            ),
+            "monotone": Word(
+                "text", "The curve must never turn round along its feature.", ("increasing", "decreasing")
+            ),
+            "tolerance": Word("number", "How far a monotone curve may turn round, in its own units.", least=0),
+            "max_change": Word("number", "The most that it may differ from the baseline, up or down.", least=0),
+            "severity": _severity,
+            "cant_tell": _doubt,
+            "law": _law,
+            "reason": Word("text", "Why this limit is set."),
+        },
+        "named",
+        any_of=("min", "max", "monotone", "max_change"),
+        needs={"min": ("side",), "max": ("side",), "tolerance": ("monotone",)},
+    ),
+    "review": Section(
+        "When who must have signed off before it ships.",
+        {
+            "when": Word(
+                "texts",
+                "On which of these occasions: always, first-version (no baseline yet), changed (from the baseline), "
+                "warn, cant-tell, waived.",
+                OCCASIONS,
+                required=True,
+            ),
+            "role": Word("text", "Whose signature; the operator's trust file maps roles to keys.", required=True),
+            "count": Word("whole", "How many different people of that role; default: 1.", least=1),
+            "severity": _severity,
+            "cant_tell": _doubt,
+            "law": _law,
+        },
+        "named",
+    ),
+    "waiver": Section(
+        "What somebody accepts although a check does not hold; expired ones fail.",
+        {
+            "code": Word("text", "The check's code, such as SC011.", required=True),
+            "subject": Word("text", "About what, as the check names it; default: anything."),
+            "by": Word("text", "Who accepts it.", required=True),
+            "reason": Word("text", "Why.", required=True),
+            "until": Word("date", "The last day on which it holds.", required=True),
+        },
+        "list",
+    ),
+    "requirement": Section(
+        "A question that somebody may ask, and what must answer it (after Huynh et al., Explainability-by-Design).",
+        {
+            "asked_by": Word("text", "Who asks.", ASKERS, required=True),
+            "when": Word("text", 'On which occasion, such as "before release" or "after a refusal".'),
+            "question": Word("text", "In the words of who asks.", required=True),
+            "law": _law,
+            "artifacts": Word(
+                "texts", 'All of these must answer; "a|b": either will do. Inputs too: "input/y".', required=True
+            ),
+            "rows": Word("whole", "Rows that each artifact's table has at least.", least=1),
+            "explained": Word("whole", "Rows of the data that each artifact rests on at least.", least=1),
+            "errors": Word("flag", "Whether each number must come with its error or bounds."),
+            "features": Word("flag", "Whether each feature of the model must be answered for."),
+            "by": Word("texts", "Columns whose levels must each be answered for."),
+            "severity": _severity,
+            "cant_tell": _doubt,
+        },
+        "list",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Policy:
+    """What a policy says; `digest` identifies it, "" where nothing was given."""
+
     model: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     decision: Mapping[str, Any] = field(default_factory=dict)
@@ -68,6 +209,14 @@ class Policy:
     require: Mapping[str, list[str]] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     privacy: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    review: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    waiver: tuple[Mapping[str, str], ...] = ()
+    requirement: tuple[Mapping[str, Any], ...] = ()
+    mode: Mode = "enforce"
+    until: str = ""
+    cant_tell: str = "fail"
+    baseline: str = ""
     digest: str = ""
 
     @property
@@ -78,6 +227,19 @@ class Policy:
         from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
 
         return facts_html(self)
+
+    @property
+    def asks(self) -> bool:
+        """It holds something to a snapshot; a policy that asks nothing never blesses."""
+        return bool(any(self.require.values()) or self.limits or self.review or self.requirement)
+
+    @property
+    def waivers(self) -> tuple[Waiver, ...]:
+        return tuple(Waiver(w["code"], w.get("subject"), w["by"], w["reason"], w["until"]) for w in self.waiver)
+
+    def mode_on(self, day: str) -> Mode:
+        """Advise until the end of the day `until`, then enforce."""
+        return "advise" if self.mode == "advise" and day <= self.until else "enforce"
 
     @classmethod
     def of(cls, given: Policy | str | os.PathLike[str] | Mapping[str, Any] | None) -> Policy:
@@ -99,60 +261,40 @@ class Policy:
             raise PolicyError(f"{path} is not TOML: {error}") from None
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema of showcause.toml, published as docs/showcause.schema.json and written by `showcause init`."""
+    advise = {"properties": {"mode": {"const": "advise"}}, "required": ["mode"]}
+    return grammar.schema(TOP, SECTIONS, [{"if": advise, "then": {"required": ["until"]}}])
+
+
+def schema_text() -> str:
+    """The schema as a file's text."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def problems(value: Mapping[str, Any]) -> Iterator[str]:
+    """Everything that is wrong with a policy, in words."""
+    for name, given in value.items():
+        if name in TOP:
+            yield from grammar.word_problems(TOP[name], given, f"{name} = {given!r}")
+        elif name in SECTIONS:
+            wrapped = f"[[{name}]]" if SECTIONS[name].shape == "list" else f"[{name}]"
+            yield from grammar.problems(SECTIONS[name], given, wrapped)
+        else:
+            yield f"unknown section: {choices(name, (*TOP, *SECTIONS))}"
+    if value.get("mode") == "advise" and "until" not in value:
+        yield 'mode = "advise" asks for until beside it: from which day on it refuses'
+
+
 def _checked(value: Mapping[str, Any], where: str) -> Policy:
-    known = (*SECTIONS, "features", "methods")
-    for section, content in value.items():
-        if section not in known:
-            raise PolicyError(f"{where}: unknown section: {choices(section, known)}")
-        if not isinstance(content, Mapping):
-            raise PolicyError(f"{where}: [{section}] must be a section, got {content!r}")
-        if section in SECTIONS:
-            _check_words(content, SECTIONS[section], f"{where}: [{section}]")
-        for name, entry in content.items() if section in ("features", "methods") else ():
-            if not isinstance(entry, Mapping):
-                raise PolicyError(f"{where}: [{section}.{name}] must be a section, got {entry!r}")
-            if section == "features":
-                _check_words(entry, FEATURE, f"{where}: [features.{name}]")
-    if (rows := value.get("privacy", {}).get("rows", "keep")) not in ("keep", "omit"):
-        raise PolicyError(f"{where}: [privacy] rows must be 'keep' or 'omit', got {rows!r}")
-    threshold = value.get("decision", {}).get("threshold")
-    if threshold is not None and not 0 < threshold < 1:
-        raise PolicyError(f"{where}: [decision] threshold must lie between 0 and 1, got {threshold}")
-    for name in value.get("require", {}).get("inputs", []):
-        if name not in INPUTS:
-            raise PolicyError(f"{where}: [require] inputs: {choices(name, INPUTS)}")
-    plain = {section: dict(content) for section, content in value.items()}
+    for problem in problems(value):
+        raise PolicyError(f"{where}: {problem}")
+    plain = grammar.plain(value)
     if "features" in plain:  # an entry without a word, as `showcause init` writes them, says nothing
         plain["features"] = {name: entry for name, entry in plain["features"].items() if entry}
-    return Policy(**plain, digest=canonical.digest(canonical.dumps(plain)))
-
-
-def _check_words(content: Mapping[str, Any], known: Mapping[str, tuple[type, ...]], where: str) -> None:
-    for word, given in content.items():
-        if word not in known:
-            raise PolicyError(f"{where}: unknown word: {choices(word, known)}")
-        wrong_bool = isinstance(given, bool) and bool not in known[word]
-        if not isinstance(given, known[word]) or wrong_bool:
-            raise PolicyError(f"{where}: {word} = {given!r} must be {' or '.join(t.__name__ for t in known[word])}")
-        if isinstance(given, list) and not LISTS.get(word, _texts)(given):
-            form = {"range": "two numbers, the least and the most", "one_hot": "a list of lists of text"}
-            raise PolicyError(f"{where}: {word} = {given!r} must be {form.get(word, 'a list of text')}")
-        if word == "monotone" and given not in MONOTONE:
-            raise PolicyError(f"{where}: monotone: {choices(given, MONOTONE)}")
-
-
-def _texts(given: list[Any]) -> bool:
-    return all(isinstance(item, str) for item in given)
-
-
-def _numbers(given: list[Any]) -> bool:
-    real = all(isinstance(item, int | float) and not isinstance(item, bool) for item in given)
-    return real and len(given) == 2 and given[0] <= given[1]
-
-
-def _groups(given: list[Any]) -> bool:
-    return all(isinstance(group, list) and len(group) > 1 and _texts(group) for group in given)
-
-
-MONOTONE = ("increase", "decrease")
-LISTS = {"range": _numbers, "one_hot": _groups}  # words whose lists hold something else than text
+    try:
+        digest = canonical.digest(canonical.dumps(plain))
+    except InputError as error:
+        raise PolicyError(f"{where}: {error}") from None
+    lists = {name: tuple(plain.get(name, ())) for name, section in SECTIONS.items() if section.shape == "list"}
+    return Policy(**{**plain, **lists}, digest=digest)
