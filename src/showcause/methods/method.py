@@ -23,6 +23,7 @@ import numpy as np
 from showcause.adapters.dataset import Dataset, frame_digest
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import Model
+from showcause.adapters.others import Others
 from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable, ParameterError, choices
 from showcause.core.kinds import build
@@ -54,6 +55,13 @@ class Decision:
         at = 0.0 if self.threshold is None else self.threshold
         above = outputs[:, 0] >= at if self.source in ("given", "read from the model") else outputs[:, 0] > at
         return above.astype(np.int64)
+
+    def shown(self, outputs: Rows) -> Rows:
+        """(rows,) the one output that speaks of a row: of classes_[1] (binary), of the class decided for, or the value
+        predicted."""
+        if outputs.shape[1] == 1:
+            return np.asarray(outputs[:, 0])
+        return np.asarray(outputs[np.arange(len(outputs)), self.classes(outputs)])
 
     @property
     def rule(self) -> str:
@@ -136,6 +144,32 @@ class Job:
         chosen = self.uses.get("examples/representative")
         positions = [] if chosen is None else sorted(set(chosen.table["example"].to_pylist()))
         return self.row_of(np.asarray(positions, dtype=np.int64))
+
+    def asked(self, examples: Sequence[int] | None) -> Rows:
+        """Row numbers of the positions asked for, else of the representative examples.
+
+        Raises ParameterError for a position that is not among the rows explained.
+        """
+        if examples is None:
+            return self.example_rows
+        wanted = np.asarray(list(examples), dtype=np.int64)
+        if not len(wanted) or len(np.unique(wanted)) < len(wanted):
+            raise ParameterError(f"examples must name one or more rows, each once; got {list(examples)}")
+        if unknown := np.setdiff1d(wanted, self.data.positions).tolist():
+            raise ParameterError(f"examples: no row {unknown[:8]} among the {len(self.data)} rows explained")
+        return self.row_of(wanted)
+
+    def outcomes(self, among: Others, places: Rows) -> dict[str, Any]:
+        """Of these neighbours: what came out (`label`, `actual`), `prediction` and `decision`."""
+        outputs = among.outputs[places]
+        found: dict[str, Any] = {"prediction": self.decision.shown(outputs)}
+        if self.model.classes:
+            found["decision"] = [self.model.classes[c] for c in self.decision.classes(outputs)]
+        if among.labels is not None and self.model.classes:
+            found["label"] = [self.model.classes[c] for c in among.labels[places]]
+        elif among.labels is not None:
+            found["actual"] = among.labels[places]
+        return found
 
     def row_of(self, positions: Rows) -> Rows:
         """Row numbers in this dataset of the user's positions (the `example` column)."""

@@ -58,7 +58,7 @@ def compute(job: Job, *, per_role: int = 3) -> Result:
     if job.model.classes:
         decided = job.decision.classes(job.outputs)[rows]
         columns["decision"] = [job.model.classes[c] for c in decided]
-        columns["prediction"] = _shown(job.outputs[rows], decided)
+        columns["prediction"] = job.decision.shown(job.outputs[rows])
         spec |= {"decision": job.decision.document, "rule": job.decision.rule}
         spec["prediction_of"] = job.model.classes[1] if job.model.binary else "the class decided for"
         if data.y is not None:
@@ -76,10 +76,6 @@ def _too_few(per_role: int) -> Exception:
     return ParameterError(f"examples/representative: per_role must be at least 1, got {per_role}")
 
 
-def _shown(outputs: Rows, decided: Rows) -> Rows:
-    return outputs[:, 0] if outputs.shape[1] == 1 else outputs[np.arange(len(outputs)), decided]
-
-
 def _regression(job: Job, size: int) -> dict[str, list[int]]:
     if job.data.y is None:
         return _extremes(job.outputs[:, 0], size)
@@ -92,7 +88,7 @@ def _classification(job: Job, size: int) -> dict[str, list[int]]:
     decided = job.decision.classes(outputs)
     near = {"near the threshold": _first(_margin(job), size)}
     if y is None:
-        return {**near, **_extremes(_shown(outputs, decided), size)}
+        return {**near, **_extremes(job.decision.shown(outputs), size)}
     space = probabilities(outputs) if job.model.space == "probability" else _scores(outputs)
     actual = space[np.arange(len(y)), y]  # what the model gave to the class that came out
     wrong = np.flatnonzero(decided != y)
