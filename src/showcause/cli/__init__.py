@@ -54,7 +54,7 @@ def _interrupted() -> int:
 
 def _failed(error: Exception) -> int:
     from showcause.cli.terminal import complain
-    from showcause.core.errors import Corrupt, IncompleteRun, ShowcauseError
+    from showcause.core.errors import Corrupt, IncompleteRun, Refused, ShowcauseError
 
     if hasattr(error, "format_message"):  # a usage error of the command-line parser
         context = getattr(error, "ctx", None)
@@ -64,7 +64,7 @@ def _failed(error: Exception) -> int:
         return BAD_INPUT
     if isinstance(error, ShowcauseError):
         complain(f"error: {error}")
-        return INCOMPLETE if isinstance(error, Corrupt | IncompleteRun) else BAD_INPUT
+        return INCOMPLETE if isinstance(error, Corrupt | IncompleteRun | Refused) else BAD_INPUT
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
         complain(f"error: {error.filename}: {error.strerror}")
         return BAD_INPUT

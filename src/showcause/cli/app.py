@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from showcause.cli import INCOMPLETE
+from showcause.cli import INCOMPLETE, signing
+from showcause.cli.options import POLICY, STORE, RefArgument, StoreOption, TrustOption
 from showcause.cli.terminal import complain, say, write
 
 app = typer.Typer(
@@ -22,11 +23,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 complete; 1 incomplete, or findings; 2 usage or bad input; 3 internal error. "
     "A REF is credit/7, credit@champion, credit@latest or credit; or the path of an exported folder or .zip.",
 )
-
-StoreOption = Annotated[Path, typer.Option("--store", envvar="SHOWCAUSE_STORE", help="The store's folder.")]
-RefArgument = Annotated[str, typer.Argument(metavar="REF", help="credit/7, credit@champion, credit; a folder or .zip")]
-STORE = Path(".showcause")
-POLICY = Path("showcause.toml")
 
 
 class Audience(StrEnum):
@@ -256,21 +252,24 @@ def verify(
     what: Annotated[
         str | None, typer.Argument(metavar="REF", help="A version, folder or zip; without: the store.")
     ] = None,
+    trust: TrustOption = None,
     store: StoreOption = STORE,
 ) -> int:
-    """Check that nothing was changed.
+    """Check that nothing was changed, and who vouches for it.
 
-    Reads every byte again and names each file or record that is not as it was stored.
+    Reads every byte again and names each file or record that is not as it was stored, and each signature that does
+    not count. With a trust file it says who vouched for what under which policy.
 
     Examples:
 
     \b
       showcause verify
-      showcause verify credit-7.zip
+      showcause verify credit-7.zip --trust showcause-trust.toml
     """
     from showcause.cli.log import findings
+    from showcause.cli.signing import trusted
 
-    found = findings(what, store)
+    found = findings(what, store, trust=trusted(trust))
     for finding in found:
         say(finding)
     bad = sum(finding.severity != "note" for finding in found)
@@ -338,6 +337,9 @@ def gc(
         say(f"removed {path}")
     say(f"{len(removed)} removed, {len(kept)} too young to remove")
     return 0
+
+
+signing.register(app)
 
 
 def opened(ref: str, store: Path) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from showcause.cli.terminal import columns
 from showcause.core import canonical
-from showcause.core.errors import NotFound, ShowcauseError, choices
+from showcause.core.errors import NotFound, choices
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record, Status
 from showcause.store.folder import FolderStore
@@ -40,30 +41,17 @@ def _versions(store: FolderStore, name: str) -> list[tuple[str, ...]]:
     return rows
 
 
-def findings(what: str | None, store: Path) -> list[Finding]:
+def findings(what: str | None, store: Path, **options: Any) -> list[Finding]:
     """Of the whole store, of one version or alias in it, or of an exported folder or zip."""
     import showcause
-    from showcause.cli.app import opened
     from showcause.store.export import INDEX
 
     if what is None:
-        return showcause.verify(store)
+        return showcause.verify(store, **options)
     path = Path(what)
     if path.suffix == ".zip" or (path / INDEX).exists() or what.startswith((".", "/", "~")) or path.is_absolute():
-        return showcause.verify(path.expanduser())
-    try:
-        snapshot = opened(what, store)
-    except NotFound:
-        raise
-    except ShowcauseError as error:
-        return [Finding(error.code, "fail", what, str(error))]
-    found = []
-    for name in snapshot:
-        try:
-            snapshot[name]
-        except (ShowcauseError, OSError) as error:
-            found.append(Finding(getattr(error, "code", "unreadable"), "fail", f"{snapshot.ref} {name}", str(error)))
-    return found
+        return showcause.verify(path.expanduser(), **options)
+    return showcause.verify(what, store=store, **options)
 
 
 def listing(statuses: Mapping[str, Status] | None, as_json: bool) -> str | bytes:

@@ -6,13 +6,15 @@
     │   ├── ModelError                            the model or callable
     │   ├── ParameterError                        a method's parameter, an option, a name
     │   ├── PolicyError                           showcause.toml
+    │   ├── TrustError                            showcause-trust.toml
     │   └── NotApplicable                         this method has nothing to say about this model or data
     ├── MissingExtra          (also ImportError)  an optional part is not installed
     ├── StoreError
     │   ├── NotFound          (also KeyError)     no such snapshot, artifact or object
     │   ├── Corrupt                               bytes are not what their digest or format says
     │   └── Conflict                              somebody else moved the ref first
-    └── IncompleteRun                             a guarded run ended without a complete snapshot
+    ├── IncompleteRun                             a guarded run ended without a complete snapshot
+    └── Refused                                   the gate said no
 
 ``code`` is stable and machine-readable: statuses and findings carry it, never the class name.
 """
@@ -57,6 +59,12 @@ class PolicyError(InputError):
     """showcause.toml says something that it cannot."""
 
     code = "bad-policy"
+
+
+class TrustError(InputError):
+    """showcause-trust.toml says something that it cannot."""
+
+    code = "bad-trust"
 
 
 class NotApplicable(InputError):
@@ -106,6 +114,12 @@ class IncompleteRun(ShowcauseError):
     """A guarded run ended without a complete snapshot."""
 
     code = "incomplete-run"
+
+
+class Refused(ShowcauseError):
+    """The gate said no: no verdict that blesses it, or somebody's sign-off is missing."""
+
+    code = "refused"
 
 
 def choices(given: object, possible: Iterable[object]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
+from showcause.core.errors import ParameterError
 from showcause.core.snapshot import Snapshot
 from showcause.store.export import INDEX, read_export
 from showcause.store.folder import FolderStore
@@ -27,3 +29,14 @@ def open(ref: str | os.PathLike[str], *, store: str | os.PathLike[str] | Store |
     where = store if store is not None else DEFAULT_STORE
     found = FolderStore(where, create=False) if isinstance(where, str | os.PathLike) else where
     return open_ref(found, str(ref))
+
+
+def at_home(snapshot: Snapshot) -> Store:
+    """The store that a snapshot can be added to. Raises ParameterError for an export, which is as it was written."""
+    home = snapshot.objects
+    if hasattr(home, "attach"):
+        return cast(Store, home)
+    raise ParameterError(
+        f"{snapshot.ref} was opened from an export, which stays as it was written; name it in its store instead, "
+        "then export it again"
+    )

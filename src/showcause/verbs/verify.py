@@ -1,25 +1,77 @@
-"""Is everything still as it was stored?"""
+"""Is everything still as it was stored, and who vouches for it?"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from showcause.core.errors import Corrupt, ShowcauseError
 from showcause.core.finding import Finding
-from showcause.store.export import INDEX, verify_export
-from showcause.store.folder import FolderStore
-from showcause.store.store import Store
+from showcause.core.snapshot import Snapshot
+from showcause.store.export import INDEX, read_export, verify_export
+from showcause.store.folder import MARK, FolderStore
+from showcause.store.store import Store, open_ref
+from showcause.trust.sign_off import findings
+from showcause.trust.trust import Trust
 from showcause.verbs.open import DEFAULT_STORE
 
 
-def verify(where: str | os.PathLike[str] | Store = DEFAULT_STORE) -> list[Finding]:
-    """Read every byte of a store's folder, an exported folder or a zip; each finding names the file or record.
+def verify(
+    where: str | os.PathLike[str] | Store | Snapshot = DEFAULT_STORE,
+    *,
+    trust: Trust | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    at: str | None = None,
+    store: str | os.PathLike[str] | Store | None = None,
+) -> list[Finding]:
+    """Read every byte again; each finding names the file, record or signature that is not as it must be.
 
-    No finding of severity "fail" means: whole and unchanged. Raises NotFound where there is neither.
+    where   a store or its folder, an exported folder or zip, a Snapshot, or a REF such as "credit/7" in `store`
+    trust   the operator's trust file (a path, or its content): whose signatures count. Notes say who vouched for what
+            under which policy; without it nobody is known
+    at      the time that trust is judged at, ISO 8601; default: now
+
+    No finding of severity "fail" means: whole and unchanged. Raises NotFound where there is nothing, TrustError.
     """
+    trusted = None if trust is None else Trust.of(trust)
+    if isinstance(where, Snapshot):
+        return [*_artifacts(where), *findings(where, trusted, at=at)]
     if not isinstance(where, str | os.PathLike):
-        return list(where.verify())
+        return [*where.verify(), *_all_signatures(where, trusted, at)]
     path = Path(where)
-    if path.suffix == ".zip" or (path / INDEX).exists() or (path / "manifest.json").exists():
-        return list(verify_export(path))
-    return list(FolderStore(path, create=False).verify())
+    if store is None and (path.suffix == ".zip" or (path / INDEX).exists() or (path / "manifest.json").exists()):
+        found = list(verify_export(path))
+        return found if found else list(findings(read_export(path), trusted, at=at))
+    if store is None and (
+        (path / MARK).exists() or path.exists() or str(where).startswith((".", "~")) or path.is_absolute()
+    ):
+        return verify(FolderStore(path, create=False), trust=trusted, at=at)
+    home = DEFAULT_STORE if store is None else store
+    home = FolderStore(home, create=False) if isinstance(home, str | os.PathLike) else home
+    try:
+        snapshot = open_ref(home, str(where))
+    except Corrupt as error:
+        return [Finding(error.code, "fail", str(where), str(error))]
+    return verify(snapshot, trust=trusted, at=at)
+
+
+def _artifacts(snapshot: Snapshot) -> Iterator[Finding]:
+    for name in snapshot:
+        try:
+            snapshot[name]
+        except (ShowcauseError, OSError) as error:
+            code = str(getattr(error, "code", "unreadable"))
+            yield Finding(code, "fail", f"{snapshot.ref} {name}", str(error))
+
+
+def _all_signatures(store: Store, trust: Trust | None, at: str | None) -> Iterator[Finding]:
+    """Of every version in a store; what cannot be opened was named when its bytes were read."""
+    for name in store.refs():
+        if "@" in name:
+            continue
+        try:
+            for number in range(1, len(store.entries(name)) + 1):
+                yield from findings(open_ref(store, f"{name}/{number}"), trust, at=at)
+        except (ShowcauseError, OSError):
+            continue
