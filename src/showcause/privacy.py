@@ -14,17 +14,23 @@ from showcause.core.rules import coarse
 
 # Columns that repeat a single row's own values, by kind; and text that may name a level.
 ROW_VALUES = {"attribution": ("input", "input_level", "id"), "example": ("label", "actual", "id")}
+<<<<<<< HEAD
 SINGLE = ("rows", "neighbour", "counterfactual")  # of single rows through and through
 LEVELS = ("at_level", "at_level_b")
+=======
+LEVELS = ("at_level", "at_level_b", "reference_level")
+>>>>>>> 8c7bb7e (Reasons: what speaks for a decision against rows that just got the favourable one, with ties and the reference kept)
 PHRASES = ("categories", "term")  # a level stands somewhere within; segments are kept clear of rare levels by Dataset
-NUMBERS = ("at", "at_b", "threshold")
+NUMBERS = ("at", "at_b", "threshold", "reference")
+ROWS = "reference"  # a blob of rows as they are
 DIGITS = 3
 WITHHELD = "(withheld)"
 
 
 def without_rows(artifact: Artifact, rare: Collection[str]) -> Artifact:
     """The artifact without what single rows say: inputs, labels and ids go, places on a numeric axis are rounded to
-    three significant digits, text that names one of the `rare` levels is withheld. The spec states it.
+    three significant digits, text that names one of the `rare` levels is withheld, rows kept in a blob go. The spec
+    states it.
 
     Raises NotApplicable for what follows single rows.
     """
@@ -45,7 +51,8 @@ def without_rows(artifact: Artifact, rare: Collection[str]) -> Artifact:
     if artifact.kind == "rule":
         table = coarse(table, DIGITS, rare, WITHHELD)
     stated = {"privacy": {"rows": "omit", "dropped": dropped, "withheld_levels": len(rare), "digits": DIGITS}}
-    return replace(artifact, spec={**artifact.spec, **stated}, table=_unique(table, artifact.kind))
+    blobs = {name: blob for name, blob in artifact.blobs.items() if name != ROWS}
+    return replace(artifact, spec={**artifact.spec, **stated}, table=_unique(table, artifact.kind), blobs=blobs)
 
 
 def _unique(table: pa.Table, name: str) -> pa.Table:

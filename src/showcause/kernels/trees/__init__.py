@@ -15,13 +15,14 @@ from .dependence import (
 )
 from .forest import Forest, ForestMismatch, NotAForest, Tree, check, pack
 from .interactions import interactions
-from .shap import interventional, path_dependent
+from .shap import against, interventional, path_dependent
 
 __all__ = [
     "Forest",
     "ForestMismatch",
     "NotAForest",
     "Tree",
+    "against",
     "check",
     "every_level",
     "every_partial_dependence",

@@ -10,6 +10,7 @@ Laws: values of a row and the base add up to its prediction; a player whom no pa
 are the same bytes for any number of threads.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,23 @@ def interventional(
     base = weighted_mean(forest.predict_codes(background_codes), share)
     phi = sweep(forest, forest.encode(X), players_of(forest, players), INTERVENTIONAL, False, background_codes, share)
     return np.reshape(phi, (len(phi), -1, forest.n_outputs)), base
+
+
+def against(
+    forest: Forest, X: NDArray[Any], backgrounds: Sequence[NDArray[Any]], *, players: NDArray[Any] | None = None
+) -> tuple[Floats, Floats]:
+    """`interventional` of the same rows (n, f) against each background: values (backgrounds, n, players, K) and means
+    (backgrounds, K). The rows are encoded once."""
+    codes, owners = forest.encode(X), players_of(forest, players)
+    found = []
+    for background in backgrounds:
+        other = forest.encode(background)
+        share = shares_of(len(background), None)
+        phi = sweep(forest, codes, owners, INTERVENTIONAL, False, other, share)
+        found.append(
+            (np.reshape(phi, (len(phi), -1, forest.n_outputs)), weighted_mean(forest.predict_codes(other), share))
+        )
+    return np.stack([phi for phi, _ in found]), np.stack([base for _, base in found])
 
 
 def path_dependent(forest: Forest, X: NDArray[Any], *, players: NDArray[Any] | None = None) -> tuple[Floats, Floats]:
