@@ -14,14 +14,10 @@ from showcause.core.rules import coarse
 
 # Columns that repeat a single row's own values, by kind; and text that may name a level.
 ROW_VALUES = {"attribution": ("input", "input_level", "id"), "example": ("label", "actual", "id")}
-<<<<<<< HEAD
 SINGLE = ("rows", "neighbour", "counterfactual")  # of single rows through and through
-LEVELS = ("at_level", "at_level_b")
-=======
 LEVELS = ("at_level", "at_level_b", "reference_level")
->>>>>>> 8c7bb7e (Reasons: what speaks for a decision against rows that just got the favourable one, with ties and the reference kept)
 PHRASES = ("categories", "term")  # a level stands somewhere within; segments are kept clear of rare levels by Dataset
-NUMBERS = ("at", "at_b", "threshold", "reference")
+NUMBERS = ("at", "at_b", "threshold")
 ROWS = "reference"  # a blob of rows as they are
 DIGITS = 3
 WITHHELD = "(withheld)"
@@ -41,7 +37,7 @@ def without_rows(artifact: Artifact, rare: Collection[str]) -> Artifact:
     table = table.drop_columns(dropped)
     for name in table.column_names:
         position, values = table.column_names.index(name), table[name].to_pylist()
-        if name in NUMBERS:
+        if name in NUMBERS or (name == "reference" and artifact.kind == "attribution"):
             rounded = [None if v is None else float(f"{v:.{DIGITS}g}") for v in values]
             table = table.set_column(position, name, pa.array(rounded, pa.float64()))
         elif name in LEVELS or name in PHRASES:

@@ -13,8 +13,8 @@ from showcause.adapters.kept import pack, unpack
 from showcause.adapters.model import adapt
 from showcause.adapters.reasons import usual
 from showcause.core.errors import NotApplicable
-from showcause.methods.reasons.cutoff import reference
 from showcause.methods.method import Decision, Job
+from showcause.methods.reasons.cutoff import reference
 from tests import oracles
 
 RNG = np.random.default_rng(3)
@@ -71,9 +71,7 @@ def test_of_anything_else_they_are_shapley_values_of_its_own_output():
 def test_of_many_columns_orders_are_sampled_and_the_error_covers_the_truth():
     wide = pd.DataFrame(RNG.normal(size=(60, 12)), columns=[f"x{j}" for j in range(12)])
     weights = np.arange(12.0) - 5
-    artifact = sc.compute(
-        "reasons/cutoff", lambda f: np.tanh(np.asarray(f) @ weights / 9), wide, task="regression"
-    )
+    artifact = sc.compute("reasons/cutoff", lambda f: np.tanh(np.asarray(f) @ weights / 9), wide, task="regression")
     assert artifact.spec["estimator"] == "orders"
     values = artifact.to_pandas()
     assert values.groupby("example")["value"].sum().to_numpy() == pytest.approx(
