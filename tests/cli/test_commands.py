@@ -39,6 +39,22 @@ def test_the_command_line_and_the_library_make_the_same_snapshot(call: Call) -> 
     assert snapshot.id == showcause.open("credit").id
 
 
+def test_refits_train_again_and_their_cost_is_told_beforehand(call: Call, work: Path) -> None:
+    (work / "panel.toml").write_text('[require]\nartifacts = ["refits/importance"]\n[refits]\ncount = 2\n')
+    command = (*EXPLAIN, "--context", "sex", "--policy", "panel.toml")
+    code, _, err = call(*command, "--refits", 3, "--name", "credit")
+    assert code == 0
+    assert "3 retrainings: about" in err
+    assert showcause.open("credit")["refits/importance"].spec["panel"]["count"] == 3
+    assert "2 retrainings: about" in call(*command, "--name", "other")[2]
+    (work / "again.py").write_text("def fit(X, y, seed):\n    import train\n    return train.model\n")
+    call(*command, "--refit", "again:fit", "--name", "third")
+    panel = showcause.open("third")["refits/importance"].spec["panel"]
+    assert panel["by"] == "the function given as refit"
+    nights = call(*command[:-2], "--no-policy", "--panel", "credit", "--panel", "other", "--refits", 0)
+    assert (nights[0], "0 of 2 members" in nights[1]) == (1, True)
+
+
 def test_an_incomplete_snapshot_is_exit_code_1(call: Call, work: Path) -> None:
     (work / "strict.toml").write_text('[require]\nartifacts = ["importance/permutation"]\ninputs = ["background"]\n')
     code, out, _ = call(*EXPLAIN, "--context", "sex", "--name", "credit", "--policy", "strict.toml")

@@ -80,6 +80,17 @@ class Dataset:
             return self.context.column(name)
         raise DataError(f"no such column in X or context: {choices(name, self.names)}")
 
+    def take(self, rows: Rows) -> Dataset:
+        """The given rows; `given` and the training rows stay what they are."""
+        return replace(
+            self,
+            X=self.X.take(rows),
+            positions=self.positions[rows],
+            y=None if self.y is None else self.y[rows],
+            context=None if self.context is None else self.context.take(rows),
+            ids=None if self.ids is None else tuple(self.ids[i] for i in rows),
+        )
+
     @property
     def names(self) -> tuple[str, ...]:
         return self.X.names + (self.context.names if self.context is not None else ())
@@ -234,14 +245,7 @@ def _train(model: Model, train: Any) -> tuple[Frame | None, Rows | None]:
 
 def _sampled(data: Dataset, limit: int, seed: int) -> Dataset:
     rows = stratified(data.y, len(data), limit, np.random.default_rng([seed, 20_000]))
-    return replace(
-        data,
-        X=data.X.take(rows),
-        positions=data.positions[rows],
-        y=None if data.y is None else data.y[rows],
-        context=None if data.context is None else data.context.take(rows),
-        ids=None if data.ids is None else tuple(data.ids[i] for i in rows),
-    )
+    return data.take(rows)
 
 
 def stratified(y: Rows | None, rows: int, size: int, rng: np.random.Generator) -> Rows:

@@ -185,7 +185,7 @@ def ordered(model: Model, X: Frame) -> Frame:
 
 def encode_labels(model: Model, y: Any, *, what: str = "y") -> Rows:
     """Class positions (int64) or, for regression, float64. Raises DataError for missing and unknown labels."""
-    values = _plain_labels(y)
+    values = plain_labels(y)
     if model.task == "regression":
         try:
             numbers = values.astype(np.float64)
@@ -205,7 +205,8 @@ def encode_labels(model: Model, y: Any, *, what: str = "y") -> Rows:
     return np.array([where[key] for key in keys], dtype=np.int64)
 
 
-def _plain_labels(y: Any) -> Rows:
+def plain_labels(y: Any) -> Rows:
+    """(n,) labels as they are, from any container. Raises DataError for another shape."""
     if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
         y = y.to_numpy()
     values = np.asarray(y)

@@ -118,6 +118,9 @@ def explain(
     policy: Annotated[Path | None, typer.Option(help="Default: showcause.toml in this folder.")] = None,
     no_policy: Annotated[bool, typer.Option("--no-policy", help="Do not read showcause.toml.")] = False,
     seed: Annotated[int, typer.Option(help="Of everything drawn by chance.")] = 0,
+    refits: Annotated[int | None, typer.Option(help="Train so many times again: what would chance give?")] = None,
+    refit: Annotated[str | None, typer.Option(help="module:function (X, y, seed) for what cannot be cloned.")] = None,
+    panel: Annotated[list[str] | None, typer.Option(help="REF of an earlier night, instead; repeat.")] = None,
     allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Load a pickle; the record says so.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     store: StoreOption = STORE,
@@ -137,7 +140,8 @@ def explain(
 
     given = Options(
         model, data, label, train, background, name, segments, protected, context, id, threshold, favourable,
-        None if task is None else task.value, version, _policy(policy, no_policy), seed, allow_pickle, store,
+        None if task is None else task.value, version, _policy(policy, no_policy), seed,
+        refits, refit, panel, allow_pickle, store,
     )  # fmt: skip
     snapshot = run(given)
     if as_json:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from showcause.cli.load import Roles, load_model, read_table, recast, split
+from showcause.cli.terminal import complain
 from showcause.core import canonical
 from showcause.core.errors import DataError
 from showcause.core.snapshot import Snapshot
@@ -34,6 +36,9 @@ class Options:
     version: str | None
     policy: Path | None
     seed: int
+    refits: int | None
+    refit: str | None
+    panel: Sequence[str] | None
     allow_pickle: bool
     store: Path
 
@@ -42,6 +47,7 @@ def run(options: Options) -> Snapshot:
     """The published snapshot. Raises InputError for what cannot be used."""
     import showcause
 
+    _tell_costs()
     rules = Policy.of(options.policy)
     loaded = load_model(options.model, allow_pickle=options.allow_pickle)
     roles, times = _roles(options, rules)
@@ -75,6 +81,9 @@ def run(options: Options) -> Snapshot:
             version=options.version,
             ids=rows.ids,
             seed=options.seed,
+            refits=options.refits,
+            refit=None if options.refit is None else load_model(options.refit).native,
+            panel=options.panel or None,
             model_file=loaded.source if Path(loaded.source).is_file() else None,
             consents=loaded.consents,
         )
@@ -82,6 +91,18 @@ def run(options: Options) -> Snapshot:
         if "as context=" not in str(error):
             raise
         raise DataError(f"{error} (here: --context NAME, --label NAME or --id NAME)") from None
+
+
+def _tell_costs() -> None:
+    """What retraining will cost goes to standard error, also where there is no progress bar."""
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            complain(record.getMessage())
+
+    costs = logging.getLogger("showcause.cost")
+    costs.setLevel(logging.INFO)
+    costs.handlers = [Told()]
 
 
 def _roles(options: Options, rules: Policy) -> tuple[Roles, list[str]]:

@@ -21,6 +21,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -128,3 +129,9 @@ def choices(given: object, possible: Iterable[object]) -> str:
     near = get_close_matches(str(given), names, n=1)
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return f"got {str(given)!r}; possible: {shown or 'none'}" + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
+def spoken(error: Exception) -> str:
+    """Anybody's error in one line that is the same in every run: no addresses, at most 500 characters."""
+    text = str(error) if isinstance(error, ShowcauseError) else f"{type(error).__name__}: {error}"
+    return re.sub(r"0x[0-9a-f]+", "0x…", " ".join(text.split()))[:500]

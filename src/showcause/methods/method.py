@@ -14,9 +14,9 @@ from __future__ import annotations
 import inspect
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable, ParameterError, choices
 from showcause.core.kinds import build
 from showcause.core.kinds import kind as known_kind
+
+if TYPE_CHECKING:
+    from showcause.methods.panel import Panel
 
 BACKGROUND_ROWS = 1_000
 
@@ -93,6 +96,14 @@ class Job:
     uses: Mapping[str, Artifact] = field(default_factory=dict)
     tick: Callable[[float], None] = lambda share: None
     memory: dict[str, Any] = field(default_factory=dict)
+    panel: Panel | None = None
+
+    @property
+    def retrained(self) -> Panel:
+        """The panel of retrainings. Raises NotApplicable where there is none."""
+        if self.panel is None:
+            raise NotApplicable("the model was not trained again; ask for it by refits=8, or give a panel=")
+        return self.panel
 
     def rng(self, *key: str | int) -> np.random.Generator:
         """A fresh generator that depends on the seed and the key alone: never share one between two purposes."""
@@ -137,6 +148,13 @@ class Job:
         rest = np.setdiff1d(np.arange(len(self.data)), fixed)
         extra = self.rng("sample").choice(rest, limit - len(fixed), replace=False)
         return np.sort(np.concatenate([fixed, extra]))
+
+    def of_rows(self, limit: int | None) -> Job:
+        """The same job over `sample(limit)` alone, whose choice depends on the seed and the number of rows only."""
+        rows = self.sample(limit)
+        if len(rows) == len(self.data):
+            return self
+        return replace(self, data=self.data.take(rows), memory=self.once(f"rows {limit}", dict))
 
     @property
     def example_rows(self) -> Rows:
@@ -257,6 +275,7 @@ class Method:
     after: tuple[str, ...]
     custom: Applies | None
     in_snapshot: Mapping[str, Any]
+    panel: bool = False
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -344,15 +363,18 @@ def method(
     after: Sequence[str] = (),
     applies: Applies | None = None,
     in_snapshot: Mapping[str, Any] | None = None,
+    panel: bool = False,
 ) -> Callable[[Compute], Method]:
     """Make a function a Method. Nothing is registered: `methods.find` walks the folder.
 
     `in_snapshot`: parameters for a default snapshot where they differ from the signature's, such as its sample size.
+    `panel`: whether the method is handed the panel of retrainings (`job.retrained`); no other method sees it.
     """
     known_kind(kind)
 
     def decorate(compute: Compute) -> Method:
-        return Method(name, kind, version, compute, tuple(needs), tuple(uses), tuple(after), applies, in_snapshot or {})
+        handed = (tuple(needs), tuple(uses), tuple(after))
+        return Method(name, kind, version, compute, *handed, applies, in_snapshot or {}, panel)
 
     return decorate
 

@@ -9,6 +9,7 @@ mode, until, cant_tell, baseline   whether it refuses yet, from which day, what 
                  the only way it can go), range ([least, most])
 [require]        artifacts (default: all), inputs ("y", "train", …), check ("model", "data", "baseline")
 [methods."dependence/ale"]  parameters of a method
+[refits]         count: how often the model is trained again, to see what training gives by chance
 [privacy]        rows = "keep" | "omit"
 [limits.NAME]    what a number or curve in the snapshot must hold
 [review.NAME]    when who must sign off
@@ -35,7 +36,7 @@ from showcause.core.verdict import MODES, Mode, Waiver
 from showcause.policy import grammar
 from showcause.policy.grammar import Section, Word
 
-INPUTS = ("y", "train", "background", "context")  # what [require] inputs may name
+INPUTS = ("y", "train", "background", "context", "refits")  # what [require] inputs may name
 AT_CHECK = ("model", "data", "baseline")  # what [require] check may name
 SIDES = ("value", "low", "high", "worst")
 ASKERS = ("engineer", "officer", "subject", "auditor")
@@ -108,6 +109,10 @@ SECTIONS: dict[str, Section] = {
         },
     ),
     "methods": Section("Parameters of methods, by name.", None, "named"),
+    "refits": Section(
+        "Training the model again, to tell a change from what training gives by chance.",
+        {"count": Word("whole", "How often; 6 to 10 say enough.", least=2)},
+    ),
     "privacy": Section(
         "What may be stored.",
         {"rows": Word("text", "omit: no raw value of any row in the snapshot; keep (default).", ("keep", "omit"))},
@@ -208,6 +213,7 @@ class Policy:
     features: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     require: Mapping[str, list[str]] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    refits: Mapping[str, int] = field(default_factory=dict)
     privacy: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     review: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

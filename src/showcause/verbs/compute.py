@@ -34,7 +34,7 @@ def compute(
     immutable: Sequence[str] = (),
     constraints: Sequence[str] = (),
     one_hot: Sequence[Sequence[str]] = (),
-    features: Mapping[str, Mapping[str, Any]] | None = None,
+    features: Mapping[str, Mapping[str, Any]] | Sequence[str] | None = None,
     task: Task | None = None,
     seed: int = 0,
     **params: Any,
@@ -46,12 +46,15 @@ def compute(
     train       (X_train, y_train) or X_train; background: the reference rows (default: from train, else from X)
     context     columns beside X that the model never sees; segments and protected attributes may name them
     actionable, immutable, constraints, one_hot   what recourse may change, as in [data] of a policy
-    features    name → its entry as in [features.NAME] of a policy (label, …, monotone, range)
+    features    name → its entry as in [features.NAME] of a policy (label, …, monotone, range); a list of names is the
+                method's own parameter `features`
     params      the method's own parameters, see `showcause.methods()`
 
     Raises InputError (DataError, ModelError, ParameterError, NotApplicable) for what cannot be used.
     """
     wanted = named(method)
+    if features is not None and not isinstance(features, Mapping):
+        params["features"] = features
     adapted, frame = read_model(model, X, task=task, y=y)
     recourse = {"actionable": actionable, "immutable": immutable, "constraints": constraints, "one_hot": one_hot}
     data = dataset(
@@ -62,7 +65,7 @@ def compute(
         context=context,
         segments=segments,
         protected=protected,
-        features=features,
+        features=features if isinstance(features, Mapping) else None,
         seed=seed,
         recourse=recourse,
     )

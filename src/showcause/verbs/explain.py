@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +15,21 @@ import numpy as np
 from showcause.adapters.dataset import SAMPLE_ROWS, Dataset, dataset, frame_digest, values_digest
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import PROBE_ROWS, Model, Task, one_thread
+from showcause.adapters.refit import Refit
 from showcause.adapters.replaced import forest_view
 from showcause.core import canonical
 from showcause.core.artifact import Artifact
-from showcause.core.errors import NotApplicable, ParameterError, PolicyError, ShowcauseError, choices
+from showcause.core.errors import NotApplicable, ParameterError, PolicyError, ShowcauseError, choices, spoken
 from showcause.core.snapshot import Manifest, Record, Snapshot, Status
 from showcause.environment import author, commit, packages
 from showcause.methods import find
 from showcause.methods.method import Job, Method, plain, run
+from showcause.methods.panel import LEAST, Panel, of_folds, of_nights, of_refits
 from showcause.policy.policy import Policy
 from showcause.privacy import without_rows
 from showcause.store.folder import FolderStore
 from showcause.store.memory import MemoryStore
-from showcause.store.store import Store, check_name, publish
+from showcause.store.store import Store, check_name, open_ref, publish
 from showcause.verbs.compute import decide, read_background, read_model
 
 # Where one method answers a question exactly, the other's answer is not needed.
@@ -38,6 +39,7 @@ LOST = {
     "train": "no training rows: background and surrogate come from X, the gap to training is unknown",
     "context": "no further columns for segments",
     "background": "reference rows are a sample of the training rows, or of X",
+    "refits": "what would be otherwise had the model been trained once more is unknown",
 }
 # Roles that the policy may declare and that no method heeds yet: said in the snapshot, not ignored in silence.
 UNUSED_ROLES = {
@@ -65,6 +67,9 @@ def explain(
     version: str | None = None,
     ids: Sequence[Any] | None = None,
     seed: int = 0,
+    refits: int | None = None,
+    refit: Refit | None = None,
+    panel: Sequence[Any] | Mapping[str, Any] | None = None,
     progress: bool | None = None,
     model_file: str | PathLike[str] | None = None,
     consents: Sequence[str] = (),
@@ -78,6 +83,11 @@ def explain(
     segments, protected    columns of X or `context` whose levels are reported apart
     threshold, favourable  the decision (binary); policy: showcause.toml, which the arguments override
     ids                    your own ids of the rows; progress: a bar on a terminal (default) or never
+    refits                 train so many times again, with another seed on bootstrapped training rows, to see what
+                           training gives by chance (6 to 10 say enough); `refit`, a function (X, y, seed) that
+                           returns a fitted model, for what cannot be cloned
+    panel                  in place of refits: the outcome of cross_validate(return_estimator=True) or its estimators,
+                           or earlier snapshots (or their refs) of the same rows
     model_file             the file that the model is stored in, if any: the digest of its bytes goes into the record
     consents               what was allowed on the way (such as reading a pickle), kept in the record
 
@@ -114,9 +124,10 @@ def explain(
     )
     job = Job(adapted, data, decision, seed, read_background(adapted, background))
     with one_thread():
+        job = replace(job, panel=_panel(job, rules, refits, refit, panel, train, where))
         outcome = _work(job, required, rules, where, progress)
         facts = _model_facts(job, rules)
-    statuses = {**outcome.statuses, **_inputs(job, rules)}
+    statuses = {**outcome.statuses, **_inputs(job, rules, outcome)}
     manifest = Manifest(
         facts,
         _data_facts(job, rules),
@@ -195,11 +206,44 @@ def _check_features(rules: Policy, data: Dataset) -> None:
             raise PolicyError(f"[features.{name}] is no column of the data: {choices(name, data.names)}")
 
 
+def _panel(
+    job: Job,
+    rules: Policy,
+    refits: int | None,
+    refit: Refit | None,
+    given: Sequence[Any] | Mapping[str, Any] | None,
+    train: Any,
+    store: Store,
+) -> Panel | None:
+    """The panel asked for; the members are trained later. Raises ParameterError, ModelError."""
+    if given is not None and (refits or refit is not None):
+        raise ParameterError("give refits= or panel=, not both: what varies within them is not the same thing")
+    if given is None:
+        count = rules.refits.get("count", 0) if refits is None else refits
+        if not count:
+            if refit is not None:
+                raise ParameterError("refit= says how to train again; say how often by refits=8")
+            return None
+        labels = train[1] if isinstance(train, tuple) and len(train) == 2 else None
+        return of_refits(count, refit, job.model, job.data, labels)
+    members = list(given["estimator"] if isinstance(given, Mapping) and "estimator" in given else given)
+    if len(members) < LEAST:
+        raise ParameterError(f"panel= needs {LEAST} members or more, as one has no spread; got {len(members)}")
+    members = [open_ref(store, member) if isinstance(member, str) else member for member in members]
+    nights = [isinstance(member, Snapshot) for member in members]
+    if all(nights):
+        return of_nights(members, _data_facts(job, rules))
+    if any(nights):
+        raise ParameterError("panel= holds snapshots and models; what varies within them is not the same thing")
+    return of_folds(members, job.model, job.data)
+
+
 @dataclass
 class Outcome:
     statuses: dict[str, Status]
     digests: dict[str, str]
     durations: dict[str, float]
+    panels: dict[str, dict[int, str]]  # artifact of a panel → member that failed → why
 
 
 def _work(job: Job, required: Sequence[str], rules: Policy, store: Store, progress: bool | None) -> Outcome:
@@ -207,25 +251,34 @@ def _work(job: Job, required: Sequence[str], rules: Policy, store: Store, progre
     from showcause.progress import bar
 
     order = _ordered(required)
-    outcome = Outcome({}, {}, {})
+    outcome = Outcome({}, {}, {}, {})
     made: dict[str, Artifact] = {}
     inputs = _inputs_digest(job, rules)
     with bar(progress) as tell:
+        if job.panel is not None:
+            job = replace(job, panel=replace(job.panel, announce=lambda line: tell("refits", 0.0, line)))
         for step, method in enumerate(order):
             tell(method.name, step / len(order))
             began = time.perf_counter()
             handed = {n: a for n, a in made.items() if n in _handed(method)}
             tick = _ticker(tell, method.name, step, len(order))
-            status, artifact = _one(method, replace(job, uses=handed, tick=tick), made, rules, store, inputs)
+            mine = replace(job, uses=handed, tick=tick, panel=job.panel if method.panel else None)
+            status, artifact = _one(method, mine, made, rules, store, inputs)
             if artifact is not None:
                 made[method.name] = artifact
             if method.name in required:
                 outcome.statuses[method.name] = status
                 outcome.durations[method.name] = round(time.perf_counter() - began, 3)
+                if method.panel:
+                    outcome.panels[method.name] = {} if artifact is None else _failed_members(artifact)
                 if artifact is not None:
                     outcome.digests[method.name] = artifact.digest
         tell("done", 1.0)
     return outcome
+
+
+def _failed_members(artifact: Artifact) -> dict[int, str]:
+    return {entry["refit"]: entry["reason"] for entry in artifact.spec["panel"]["failed"]}
 
 
 def _ticker(tell: Callable[[str, float], None], name: str, step: int, steps: int) -> Callable[[float], None]:
@@ -292,8 +345,7 @@ def _one(
         import logging
 
         logging.getLogger("showcause").error("%s failed", method.name, exc_info=error)
-        text = re.sub(r"0x[0-9a-f]+", "0x…", " ".join(f"{type(error).__name__}: {error}".split()))
-        return Status("failed", text[:500], "internal"), None
+        return Status("failed", spoken(error), "internal"), None
 
 
 def _inputs_digest(job: Job, rules: Policy) -> str:
@@ -312,10 +364,11 @@ def _inputs_digest(job: Job, rules: Policy) -> str:
 
 
 def _memo_key(method: Method, job: Job, params: Mapping[str, Any], inputs: str) -> str | None:
-    if not inputs:
+    if not inputs or (job.panel is not None and not job.panel.identity):
         return None
     used = {name: artifact.digest for name, artifact in job.uses.items()}
-    return canonical.digest(canonical.dumps([method.name, method.version, plain(params), inputs, used]))
+    facts = [method.name, method.version, plain(params), inputs, used]
+    return canonical.digest(canonical.dumps(facts if job.panel is None else [*facts, job.panel.identity]))
 
 
 def _model_facts(job: Job, rules: Policy) -> dict[str, Any]:
@@ -373,15 +426,29 @@ def _columns(frame: Frame | None) -> dict[str, str] | None:
     return None if frame is None else {name: frame.digest(name) for name in frame.names}
 
 
-def _inputs(job: Job, rules: Policy) -> dict[str, Status]:
+def _panel_failed(outcome: Outcome, count: int) -> str:
+    """What became of the members that failed, "" where all are well: none goes in silence."""
+    reasons: dict[int, str] = {}
+    for name in outcome.panels:
+        if outcome.statuses[name].state == "failed":
+            return f"{name}: {outcome.statuses[name].reason}"
+        reasons |= outcome.panels[name]
+    which = "; ".join(f"{number}: {reason}" for number, reason in sorted(reasons.items()))
+    return f"{len(reasons)} of {count} members of the panel failed ({which})"[:500] if reasons else ""
+
+
+def _inputs(job: Job, rules: Policy, outcome: Outcome) -> dict[str, Status]:
     data = job.data
-    given = {"y": data.y, "train": data.train, "context": data.context, "background": job.given_background}
+    given: dict[str, Any] = {"y": data.y, "train": data.train, "context": data.context}
+    given |= {"background": job.given_background, "refits": job.panel}
     found = {}
     for name, value in given.items():
         lost = Status("not-given", LOST[name])
         needed = name in rules.require.get("inputs", [])
         missing = Status("failed", f"the policy requires it: {LOST[name]}", "missing-input") if needed else lost
         found[f"input/{name}"] = missing if value is None else Status("ok")
+    if job.panel is not None and (failed := _panel_failed(outcome, job.panel.count)):
+        found["input/refits"] = Status("failed", failed, "refit-failed")
     for role, meaning in UNUSED_ROLES.items():
         if role in rules.data:
             found[f"input/{role}"] = Status("not-applicable", f"{meaning} ({rules.data[role]!r} is declared)")
