@@ -11,6 +11,8 @@ mode, until, cant_tell, baseline   whether it refuses yet, from which day, what 
 [methods."dependence/ale"]  parameters of a method
 [refits]         count: how often the model is trained again, to see what training gives by chance
 [privacy]        rows = "keep" | "omit"
+[reasons.NAME]   a column's reason codes and their texts
+[letter]         what the letter to the person decided about must say
 [limits.NAME]    what a number or curve in the snapshot must hold
 [review.NAME]    when who must sign off
 [[waiver]]       what somebody accepts, until when
@@ -117,6 +119,30 @@ SECTIONS: dict[str, Section] = {
         "What may be stored.",
         {"rows": Word("text", "omit: no raw value of any row in the snapshot; keep (default).", ("keep", "omit"))},
     ),
+    "reasons": Section(
+        "A column's reason codes and their texts, in place of its name and its label.",
+        {
+            "code": Word("text", "The code of every reason that this column gives."),
+            "code_low": Word("text", "The code where the person's value is lower than what is usual."),
+            "code_high": Word("text", "The code where it is higher."),
+            "text": Word("text", "The reason in words."),
+            "text_low": Word("text", "The reason in words where the person's value is lower than what is usual."),
+            "text_high": Word("text", "The reason in words where it is higher."),
+        },
+        "named",
+    ),
+    "letter": Section(
+        "What the letter to the person decided about says. All but `about` must be there before one is written.",
+        {
+            "about": Word("text", 'What was decided, such as "your application for a mortgage".'),
+            "decided_by": Word("text", "Who decided."),
+            "date": Word("date", "The day of the decision; may be given with the letter instead."),
+            "contact": Word("text", "How to reach whoever decided."),
+            "sources": Word("text", "Where the data about the person came from."),
+            "correct": Word("text", "How the person can have wrong data put right."),
+            "contest": Word("text", "How the person can contest the decision, and reach a human."),
+        },
+    ),
     "limits": Section(
         "What a number or a curve in the snapshot must hold; every row that `where` selects must.",
         {
@@ -215,6 +241,8 @@ class Policy:
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     refits: Mapping[str, int] = field(default_factory=dict)
     privacy: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    letter: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     review: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     waiver: tuple[Mapping[str, str], ...] = ()

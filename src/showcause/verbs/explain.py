@@ -130,7 +130,7 @@ def explain(
     statuses = {**outcome.statuses, **_inputs(job, rules, outcome)}
     manifest = Manifest(
         facts,
-        _data_facts(job, rules),
+        {**_data_facts(job, rules), **_texts(rules)},
         decision.document,
         (*required, *(f"input/{i}" for i in rules.require.get("inputs", []))),
         statuses,
@@ -204,6 +204,14 @@ def _check_features(rules: Policy, data: Dataset) -> None:
     for name in rules.features:
         if name not in data.names and name != rules.data.get("label"):
             raise PolicyError(f"[features.{name}] is no column of the data: {choices(name, data.names)}")
+    for name in rules.reasons:
+        if name not in data.X.names:
+            raise PolicyError(f"[reasons.{name}] is no column that the model sees: {choices(name, data.X.names)}")
+
+
+def _texts(rules: Policy) -> dict[str, Any]:
+    """What letters and reason codes say: of the manifest, since they are made from it; no artifact depends on them."""
+    return {name: plain(given) for name, given in (("reasons", rules.reasons), ("letter", rules.letter)) if given}
 
 
 def _panel(
