@@ -140,6 +140,27 @@ class Frame:
             series.append(column)
         return Frame(base.with_columns(*series).to_native() if series else base.to_native(), self.names)
 
+    def placed(self, name: str, values: Mapping[int, float]) -> Frame:
+        """With numbers that no row has in some cells of a numeric column: row → number. Whole numbers leave a column of
+        integers one; others make it a column of floats."""
+        j = self._position(name)
+        rows = np.array(list(values), dtype=np.int64)
+        given = np.array(list(values.values()), dtype=np.float64)
+        whole = bool((given == np.floor(given)).all())
+        if self.is_array:
+            kind = self.native.dtype
+            kept = kind.kind in "fO" or (kind.kind in "iu" and whole)
+            native = self.native.copy() if kept else self.native.astype(np.float64)
+            native[rows, j] = given
+            return Frame(native, self.names)
+        series = self._nw.get_column(self._nw.columns[j])
+        integer = series.dtype.is_integer()
+        if not integer or not whole:
+            series = series.cast(nw.Float32 if series.dtype == nw.Float32 else nw.Float64)
+        cells: list[Any] = given.astype(np.int64).tolist() if integer and whole else given.tolist()
+        series = series.scatter(rows.tolist(), cells)
+        return Frame(self._nw.with_columns(series).to_native(), self.names)
+
     def beside(self, name: str, source: str, rows: Rows) -> Frame:
         """With one more column at the end: the cells of column `source` at the given rows."""
         if name in self.names:

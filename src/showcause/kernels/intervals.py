@@ -173,3 +173,13 @@ def percentiles(values: Rows) -> tuple[float, float]:
         return NAN, NAN
     low, high = np.quantile(finite, [0.025, 0.975])
     return float(low), float(high)
+
+
+def clopper_pearson(x: int, n: int) -> tuple[float, float]:
+    """(low, high) of the proportion x / n that cover at 95 % or more whatever it is; (0, 1) where n is 0.
+
+    Source: Clopper & Pearson 1934, by quantiles of the beta distribution.
+    """
+    low = float(special.betaincinv(x, n - x + 1, 0.025)) if x > 0 else 0.0
+    high = float(special.betaincinv(x + 1, n - x, 0.975)) if x < n else 1.0
+    return low, high

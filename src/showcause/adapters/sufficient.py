@@ -1,0 +1,302 @@
+"""Why a forest decides a row as it does: a sufficient reason that is proven, and what another decision would need.
+
+A reason is a set of cells for each player. Laws: no row of the box is decided otherwise (interval bounds, tightened by
+branch and bound); without any one of its conditions some row is, and the witness is that row, decided by the model
+itself. The first is always proven; the second unless the effort runs out, and then it is said.
+
+Source: deletion filter of Chinneck & Dravnieks 1991; abductive and contrastive explanations, Ignatiev et al. 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from showcause.adapters.cells import CellView, composed
+from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.goals import Goal
+from showcause.core.rules import Condition
+from showcause.kernels.trees import boxes
+
+CANDIDATES = 512  # rows of the pool that are tried as witnesses before anything is searched
+SHARE = 12  # a single question gets at most this part of a row's effort
+DONORS = 24  # rows decided the other way that a contrast is looked for from
+
+Verdict = Literal["holds", "fails", "open"]
+Keeps = Callable[[Frame], Rows]  # rows → whether the model decides them as wanted
+
+
+@dataclass
+class Reason:
+    """`box` (cells of all players,) of bool; `witness` player → the cells (players,) of a row that is decided otherwise
+    and meets every other condition; `opened` players whose condition may be needless: the effort ran out."""
+
+    view: CellView
+    row: int
+    box: Rows
+    witness: dict[int, Rows] = field(default_factory=dict)
+    opened: set[int] = field(default_factory=set)
+    visited: int = 0
+
+    def mask(self, player: int) -> Rows:
+        start = self.view.kernel.start
+        return self.box[start[player] : start[player + 1]]
+
+    @property
+    def kept(self) -> list[int]:
+        """Players that have a condition."""
+        return [p for p in range(len(self.view.players)) if not self.mask(p).all()]
+
+    @property
+    def conditions(self) -> list[tuple[int, Condition]]:
+        made = [(p, self.view.players[p].condition(self.mask(p))) for p in self.kept]
+        return [(p, condition) for p, condition in made if condition is not None]
+
+    @property
+    def minimal(self) -> bool:
+        return not self.opened
+
+    def covers(self, at: Rows) -> Rows:
+        """(rows,) whether rows in these cells (rows, players) meet it."""
+        inside = np.ones(len(at), np.bool_)
+        for player in self.kept:
+            inside &= self.mask(player)[at[:, player]]
+        return inside
+
+
+class _Question:
+    """Whether every row of a box is decided as the row itself; counts the nodes visited."""
+
+    def __init__(self, view: CellView, row: int, goals: Sequence[Goal], keeps: Keeps, effort: int) -> None:
+        self.view, self.row, self.goals, self.keeps, self.effort = view, row, goals, keeps, effort
+        self.own = view.at[row]
+        self.nodes = max(1, len(view.view.forest.feature))
+        self.visited = 0
+        some = np.unique(np.linspace(0, len(view.pool) - 1, min(CANDIDATES, len(view.pool))).astype(np.int64))
+        self.others = view.at[some]
+        self.start = view.kernel.start
+
+    def ask(self, box: Rows) -> tuple[Verdict, Rows | None]:
+        """The verdict, and where it fails the cells (players,) of a row that the model decides otherwise."""
+        flat = self.start[:-1]
+        mixed = np.where(box[flat + self.others], self.others, self.own)
+        margins = self.view.margins(mixed)
+        verdict: Verdict = "holds"
+        for goal in self.goals:
+            away = goal.margin(margins)
+            worst = int(np.argmin(away))
+            if away[worst] < -goal.slack:
+                return "fails", mixed[worst]
+        for goal in self.goals:
+            left = min(self.effort // SHARE, self.effort - self.visited) // self.nodes
+            state, value, found, used = boxes.search(
+                goal.score, self.view.kernel, box.astype(np.uint8), goal.least + goal.slack, max(1, left)
+            )
+            self.visited += used * self.nodes
+            if state == boxes.FOUND and (value < goal.least - goal.slack or self._flips(found)):
+                return "fails", found
+            if state != boxes.PROVEN:
+                verdict = "open"
+        return verdict, None
+
+    def _flips(self, at: Rows) -> bool:
+        """Within rounding of the threshold the model itself is asked."""
+        return not bool(self.keeps(rows_of(self.view, self.row, at[None, :]))[0])
+
+
+def rows_of(view: CellView, row: int, at: Rows) -> Frame:
+    """Rows in the given cells (rows, players): values of real rows where some have them, else one from within the cell;
+    what no tree looks at is the row's own."""
+    changes = []
+    for cells in at:
+        change: dict[str, int | float] = {}
+        for number, player in enumerate(view.players):
+            cell = int(cells[number])
+            if cell != view.at[row, number]:
+                source = representative(view, number, cell)
+                assert source is not None
+                change[player.feature] = source
+        changes.append(change)
+    return composed(view.pool, row, changes)
+
+
+def representative(view: CellView, number: int, cell: int, near: float | None = None) -> int | float | None:
+    """A pool row whose value lies in the cell (nearest to `near`), else a number of its own; None where none is."""
+    player = view.players[number]
+    seen = np.flatnonzero(player.at == cell)
+    if len(seen):
+        if near is None or not player.numeric or np.isnan(player.values[seen]).any():
+            return int(seen[0])
+        return int(seen[np.argmin(np.abs(player.values[seen] - near))])
+    if player.cuts is None or cell == player.missing:
+        return None
+    return inside(player.cuts, cell, player.single)
+
+
+def inside(cuts: Rows, cell: int, single: bool) -> float | None:
+    """A number in (cuts[cell - 1], cuts[cell]] that stays there when it is rounded, a short one where there is one."""
+    low = cuts[cell - 1] if cell > 0 else -np.inf
+    high = cuts[cell] if cell < len(cuts) else np.inf
+    if not np.isfinite(low) and not np.isfinite(high):
+        return 0.0
+    if not np.isfinite(low):
+        return float(np.floor(high)) if np.floor(high) > -np.inf else None
+    if not np.isfinite(high):
+        return float(np.floor(low) + 1.0)
+    middle = (low + high) / 2
+    kind = np.float32 if single else np.float64
+    for digits in range(1, 18):
+        short = float(f"{middle:.{digits}g}")
+        if kind(low) < kind(short) < kind(high):
+            return short
+    return float(high) if kind(low) < kind(high) else None
+
+
+def sufficient(
+    view: CellView, row: int, goals: Sequence[Goal], keeps: Keeps, order: Sequence[int], effort: int
+) -> Reason | None:
+    """The reason of one pool row; None where the row itself lies within rounding of another decision.
+
+    order   the players as they are to be let go, the least important first
+    effort  tree nodes that may be visited
+    """
+    question = _Question(view, row, goals, keeps, effort)
+    margins = view.margins(question.own[None, :])
+    if any(goal.margin(margins)[0] <= goal.slack for goal in goals):
+        return None
+    box = np.zeros(int(question.start[-1]), np.bool_)
+    box[question.start[:-1] + question.own] = True
+    reason = Reason(view, row, box)
+    for player in order:
+        tried = box.copy()
+        tried[question.start[player] : question.start[player + 1]] = True
+        verdict, found = question.ask(tried)
+        if verdict == "holds":
+            box[:] = tried
+        elif found is not None:
+            reason.witness[player] = found
+        else:
+            reason.opened.add(player)
+    for player in reason.kept:
+        _widen(reason, question, player)
+    reason.visited = question.visited
+    if reason.witness:
+        flipped = ~keeps(rows_of(view, row, np.stack(list(reason.witness.values()))))
+        for player, true in zip(list(reason.witness), flipped, strict=True):
+            if not true:  # the model's own word counts
+                del reason.witness[player]
+                reason.opened.add(player)
+    return reason
+
+
+def _widen(reason: Reason, question: _Question, player: int) -> None:
+    """As many cells as leave it proven: of a number to both sides, of a category level by level."""
+    of, start = reason.view.players[player], int(question.start[player])
+    own = int(question.own[player])
+
+    def holds(cells: Rows) -> bool:
+        tried = reason.box.copy()
+        tried[start + cells] = True
+        if question.ask(tried)[0] != "holds":
+            return False
+        reason.box[:] = tried
+        return True
+
+    if not of.numeric:
+        for cell in np.argsort(-of.counts, kind="stable"):
+            if cell != own:
+                holds(np.array([cell]))
+        return
+    if own != of.missing:
+        _stretch(holds, own, of.known - 1)
+        _stretch(holds, own, 0)
+    if of.missing >= 0 and own != of.missing:
+        holds(np.array([of.missing]))
+
+
+def _stretch(holds: Callable[[Rows], bool], own: int, end: int) -> None:
+    """Towards the last cell as far as it holds, by halving: what holds of an interval holds of every part of it."""
+    step = 1 if end >= own else -1
+    good, bad = 0, abs(end - own) + 1
+    reach = bad - 1
+    while reach > good:
+        if holds(own + step * np.arange(1, reach + 1)):
+            good = reach
+        else:
+            bad = reach
+        reach = (good + bad) // 2
+
+
+def contrast(
+    view: CellView, row: int, goals: Sequence[Goal], donors: Rows, keeps: Keeps
+) -> list[tuple[int, Condition, int]]:
+    """What would have to be there for the other decision: for the fewest features found, (player, the cells of it that
+    lead there while the others are as in the donor, the donor's cell). Empty where none was found.
+
+    goals   of the other decision; `keeps`: whether the model decides so
+    donors  pool rows that are decided so
+    """
+    own = view.at[row]
+    if not len(donors):
+        return []
+    apart = (view.at[donors] != own).sum(axis=1)
+    nearest = donors[np.argsort(apart, kind="stable")[:DONORS]]
+    best: Rows | None = None
+    for donor in nearest:
+        at = _restored(view, own, view.at[donor].copy(), goals)
+        if at is not None and (best is None or (at != own).sum() < (best != own).sum()):
+            best = at
+    if best is None or not keeps(rows_of(view, row, best[None, :]))[0]:
+        return []
+    return [(p, _absent(view, best, p, own, goals), int(best[p])) for p in np.flatnonzero(best != own).tolist()]
+
+
+def _leads(view: CellView, at: Rows, goals: Sequence[Goal]) -> Rows:
+    margins = view.margins(at)
+    return np.all([goal.margin(margins) > goal.slack for goal in goals], axis=0)
+
+
+def _restored(view: CellView, own: Rows, at: Rows, goals: Sequence[Goal]) -> Rows | None:
+    """The donor's cells with every feature put back that can be, those first whose return leaves the most room."""
+    if not _leads(view, at[None, :], goals)[0]:
+        return None
+    while True:
+        changed = np.flatnonzero(at != own)
+        tried = np.repeat(at[None, :], len(changed), axis=0)
+        tried[np.arange(len(changed)), changed] = own[changed]
+        if not len(changed):
+            return at
+        margins = view.margins(tried)
+        room = np.min([goal.margin(margins) - goal.slack for goal in goals], axis=0)
+        best = int(np.argmax(room))
+        if room[best] <= 0:
+            return at
+        at = tried[best]
+
+
+def _absent(view: CellView, at: Rows, p: int, own: Rows, goals: Sequence[Goal]) -> Condition:
+    """The cells around the donor's that lead to the other decision while the rest stays."""
+    player = view.players[p]
+    tried = np.repeat(at[None, :], len(player), axis=0)
+    tried[:, p] = np.arange(len(player))
+    mask = _leads(view, tried, goals)
+    if player.numeric and at[p] != player.missing:
+        run = np.zeros(len(player), np.bool_)
+        first = last = int(at[p])
+        while first > 0 and mask[first - 1]:
+            first -= 1
+        while last < player.known - 1 and mask[last + 1]:
+            last += 1
+        run[first : last + 1] = True
+        if player.missing >= 0:
+            run[player.missing] = mask[player.missing]
+        mask = run
+    elif player.numeric:
+        mask = np.arange(len(player)) == player.missing
+    mask[own[p]] = False
+    found = player.condition(mask)
+    assert found is not None
+    return found

@@ -1,0 +1,221 @@
+"""The least that a forest can answer over a box of cells: interval bounds, tightened by branch and bound.
+
+A *player* has one or more columns and a list of *cells*; in a cell each of its columns has one code. A *box* is a set
+of cells for each player. For one tree the least leaf that a box can reach is exact where each player's cells are an
+interval; the sum over trees is a lower bound of the forest, since the trees' leaves need not agree. Where the bound
+decides nothing, the box is cut in two at the test on which most of the spread hangs, and each half is bounded again.
+Source: Izza & Marques-Silva 2021 and Ignatiev et al. 2022 on sufficient reasons of tree ensembles; Land & Doig 1960.
+
+Law: PROVEN means that no combination of cells in the box has a score below the goal (up to rounding of one sum); FOUND
+returns a combination that has, with its score; OPEN that the budget ran out.
+
+Notation: N nodes, P players, C cells of all players, S codes of all columns.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compiled import compiled
+from .forest import Floats, Forest, Ints, Nodes
+
+PROVEN, FOUND, OPEN = 0, 1, 2
+STACK_CELLS = 16_000_000  # cells of all boxes that wait
+
+
+class Cells(NamedTuple):
+    """Which codes a player's cells have."""
+
+    start: NDArray[np.int64]  # (P + 1,) player p has the cells start[p]:start[p + 1]
+    column_start: NDArray[np.int64]  # (P + 1,) and the columns columns[column_start[p]:column_start[p + 1]]
+    columns: NDArray[np.int64]
+    code_start: NDArray[np.int64]  # (P + 1,) cell c of p has the codes codes[code_start[p] + (c - start[p]) * k:][:k]
+    codes: NDArray[np.int64]
+    space: NDArray[np.int64]  # (f + 1,) column j has the codes space[j]:space[j + 1] of S
+    owner: NDArray[np.int64]  # (f,) the player of a column, -1 for none
+    place: NDArray[np.int64]  # (f,) its place among the player's columns
+
+
+class Score(NamedTuple):
+    """A weighted sum of a forest's outputs, a number a leaf. `test` numbers the distinct tests; `asked`: one's node."""
+
+    nodes: Nodes
+    value: Floats  # (N,)
+    roots: Ints  # (T + 1,)
+    base: float
+    test: NDArray[np.int64]  # (N,) -1 at leaves
+    asked: NDArray[np.int64]
+
+
+def cells(forest: Forest, columns: list[NDArray[np.int64]], codes: list[NDArray[np.int64]]) -> Cells:
+    """`columns` (k,) and `codes` (cells, k) of each player; a column that no player has must not be split."""
+    counts = np.array([len(block) for block in codes], np.int64)
+    widths = np.array([len(of) for of in columns], np.int64)
+    owner, place = np.full(forest.n_features, -1, np.int64), np.zeros(forest.n_features, np.int64)
+    for player, of in enumerate(columns):
+        owner[of], place[of] = player, np.arange(len(of))
+    return Cells(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.concatenate([[0], np.cumsum(widths)]).astype(np.int64),
+        np.concatenate([np.zeros(0, np.int64), *columns]).astype(np.int64),
+        np.concatenate([[0], np.cumsum(counts * widths)]).astype(np.int64),
+        np.concatenate([np.zeros(0, np.int64), *(block.ravel() for block in codes)]).astype(np.int64),
+        np.concatenate([[0], np.cumsum(forest.grid.n_codes)]).astype(np.int64),
+        owner,
+        place,
+    )
+
+
+def score(forest: Forest, weights: Floats) -> Score:
+    """Of the sum of `weights` (K,) times the outputs."""
+    if forest.value.shape[1] == 1:
+        value = forest.value[:, 0] * np.repeat(weights[forest.tree_output], np.diff(forest.roots))
+    else:
+        value = forest.value @ weights
+    nodes = forest.grid.nodes
+    inner = np.flatnonzero(~forest.is_leaf)
+    test, asked = np.full(len(forest.feature), -1, np.int64), np.zeros(0, np.int64)
+    if len(inner):
+        key = np.column_stack([nodes.feature, nodes.low > 0, nodes.high, nodes.table])[inner]
+        _, asked, number = np.unique(key, axis=0, return_index=True, return_inverse=True)
+        test[inner], asked = number.ravel(), inner[asked]
+    base = float(forest.base @ weights)
+    return Score(nodes, np.ascontiguousarray(value), forest.roots, base, test, asked.astype(np.int64))
+
+
+@compiled
+def _passes(nodes: Nodes, node: int, code: int) -> bool:
+    if nodes.table[node] >= 0:
+        return nodes.table_left[nodes.table[node] + code] != 0
+    return (nodes.low[node] <= code) and (code <= nodes.high[node])
+
+
+@compiled
+def _present(cells: Cells, box: NDArray[np.uint8], present: NDArray[np.uint8], before: NDArray[np.int64]) -> None:
+    """present (S,): codes that some cell of the box has; before (S + f,): how many of a column's codes lie below."""
+    present[:] = 0
+    for p in range(len(cells.start) - 1):
+        k = cells.column_start[p + 1] - cells.column_start[p]
+        for c in range(cells.start[p], cells.start[p + 1]):
+            if box[c]:
+                at = cells.code_start[p] + (c - cells.start[p]) * k
+                for j in range(k):
+                    column = cells.columns[cells.column_start[p] + j]
+                    present[cells.space[column] + cells.codes[at + j]] = 1
+    for f in range(len(cells.space) - 1):
+        total = 0
+        for s in range(cells.space[f], cells.space[f + 1]):
+            before[s + f] = total
+            total += present[s]
+        before[cells.space[f + 1] + f] = total
+
+
+@compiled
+def _sides(
+    nodes: Nodes, node: int, cells: Cells, present: NDArray[np.uint8], before: NDArray[np.int64]
+) -> tuple[bool, bool]:
+    """Whether some code of the box goes left here, and whether some goes right."""
+    f = nodes.feature[node]
+    first, last = cells.space[f], cells.space[f + 1]
+    if nodes.table[node] >= 0:
+        left, right = False, False
+        for s in range(first, last):
+            if present[s]:
+                if nodes.table_left[nodes.table[node] + s - first] != 0:
+                    left = True
+                else:
+                    right = True
+        return left, right
+    inside = before[first + f + nodes.high[node] + 1] - before[first + f + nodes.low[node]]
+    return inside > 0, before[last + f] > inside
+
+
+@compiled
+def _bound(
+    score: Score, cells: Cells, present: NDArray[np.uint8], before: NDArray[np.int64], least: Floats, gain: Floats,
+    lean: Floats,
+) -> float:  # fmt: skip
+    """The lower bound; gain (tests,): how much of the spread hangs on each test; lean: below zero, left is lower."""
+    nodes = score.nodes
+    gain[:], lean[:] = 0.0, 0.0
+    total = score.base
+    for tree in range(len(score.roots) - 1):
+        first, last = score.roots[tree], score.roots[tree + 1]
+        least[first:last] = np.inf
+        least[first] = 0.0  # anything but infinite: it can be reached
+        for node in range(first, last):
+            if nodes.feature[node] >= 0 and least[node] < np.inf:
+                left, right = _sides(nodes, node, cells, present, before)
+                if left:
+                    least[nodes.left[node]] = 0.0
+                if right:
+                    least[nodes.right[node]] = 0.0
+        for node in range(last - 1, first - 1, -1):
+            if least[node] == np.inf:
+                continue
+            if nodes.feature[node] < 0:
+                least[node] = score.value[node]
+                continue
+            a, b = least[nodes.left[node]], least[nodes.right[node]]
+            least[node] = min(a, b)
+            if a < np.inf and b < np.inf and a != b:
+                gain[score.test[node]] += abs(a - b)
+                lean[score.test[node]] += a - b
+        total += least[first]
+    return total
+
+
+@compiled
+def search(
+    score: Score, cells: Cells, box: NDArray[np.uint8], goal: float, budget: int
+) -> tuple[int, float, NDArray[np.int64], int]:
+    """(PROVEN, FOUND or OPEN; the score found or the least bound left open; its cells (P,); boxes bounded).
+
+    FOUND stops at the first combination below the goal. `budget` counts boxes.
+    """
+    n_players, n_cells = len(cells.start) - 1, len(box)
+    present = np.zeros(cells.space[-1], np.uint8)
+    before = np.zeros(cells.space[-1] + len(cells.space), np.int64)
+    least = np.empty(len(score.value))
+    gain, lean = np.zeros(len(score.asked)), np.zeros(len(score.asked))
+    found = np.full(n_players, -1, np.int64)
+    depth = max(4, min(4096, STACK_CELLS // max(1, n_cells)))
+    stack = np.empty((depth, n_cells), np.uint8)
+    stack[0] = box
+    waiting, used = 1, 0
+    while waiting > 0:
+        if used >= budget or waiting + 2 > depth:
+            return OPEN, -np.inf, found, used
+        waiting -= 1
+        here = stack[waiting].copy()
+        _present(cells, here, present, before)
+        bound = _bound(score, cells, present, before, least, gain, lean)
+        used += 1
+        if bound >= goal:
+            continue
+        cut = -1
+        for test in range(len(gain)):
+            if gain[test] > 0.0 and (cut < 0 or gain[test] > gain[cut]):
+                cut = test
+        if cut < 0:  # whichever cells are taken, the bound is the score
+            for p in range(n_players):
+                for c in range(cells.start[p], cells.start[p + 1]):
+                    if here[c] and found[p] < 0:
+                        found[p] = c - cells.start[p]
+            return FOUND, bound, found, used
+        node = score.asked[cut]
+        column = score.nodes.feature[node]
+        p = cells.owner[column]
+        k = cells.column_start[p + 1] - cells.column_start[p]
+        low, high = here.copy(), here
+        for c in range(cells.start[p], cells.start[p + 1]):
+            at = cells.code_start[p] + (c - cells.start[p]) * k + cells.place[column]
+            left = _passes(score.nodes, node, cells.codes[at])
+            if left == (lean[cut] <= 0.0):
+                high[c] = 0
+            else:
+                low[c] = 0
+        stack[waiting], stack[waiting + 1] = high, low  # the lower half is looked at first
+        waiting += 2
+    return PROVEN, goal, found, used
