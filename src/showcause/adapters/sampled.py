@@ -9,7 +9,7 @@ Source: Ribeiro, Singh & Guestrin 2018: beam search over predicates, KL-LUCB for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,10 +23,11 @@ Same = Callable[[Frame], Rows]  # rows → whether the model decides them as the
 
 QUARTERS = (0.25, 0.5, 0.75)
 FEW = 6  # distinct numbers up to which every gap between two is an edge
+FINAL = 4_096  # rows of the last call
 BATCH = 16  # rows drawn of one candidate at a time
 BEAM = 3
 LENGTH = 6  # conditions at most
-DONORS = 8  # rows decided the other way that a contrast is looked for from
+DONORS = 4  # rows decided the other way that a contrast is looked for from
 LEVEL = 0.12  # share of the search that the candidates of one length get
 CANDIDATE = 0.04  # and one of them, to be sure of its precision
 FRESH = 0.3  # share of the budget that is kept for the precision stated
@@ -66,17 +67,22 @@ class _Sampler:
     limit: int = 0
     met: dict[tuple[int, ...], dict[str, Rows]] = field(default_factory=dict)
 
-    def draw(self, rule: tuple[int, ...], size: int) -> tuple[int, int] | None:
-        """(rows decided alike, rows) of at most `size`; None where the budget is spent."""
-        size = min(size, self.limit - self.spent)
+    def draw(self, rules: Sequence[tuple[int, ...]], size: int) -> tuple[Rows, Rows] | None:
+        """(rows decided alike, rows) of each rule, at most `size` rows each, asked in one call; None where the budget
+        does not allow one row each."""
+        size = min(size, (self.limit - self.spent) // max(1, len(rules)))
         if size <= 0:
             return None
-        donors = self.rng.integers(len(self.pool), size=size)
-        picks = np.repeat(donors[:, None], len(self.pool.names), axis=1)
-        for name, rows in self._rows(rule).items():
-            picks[:, self.pool.names.index(name)] = rows[self.rng.integers(len(rows), size=size)]
-        self.spent += size
-        return int(self.same(self.pool.gather(picks)).sum()), size
+        picks = np.repeat(
+            self.rng.integers(len(self.pool), size=size * len(rules))[:, None], len(self.pool.names), axis=1
+        )
+        for number, rule in enumerate(rules):
+            of = slice(number * size, (number + 1) * size)
+            for name, rows in self._rows(rule).items():
+                picks[of, self.pool.names.index(name)] = rows[self.rng.integers(len(rows), size=size)]
+        self.spent += len(picks)
+        alike = self.same(self.pool.gather(picks)).reshape(len(rules), size)
+        return alike.sum(axis=1), np.full(len(rules), size)
 
     def grant(self, share: float) -> None:
         """Let the next draws spend this share of the budget, as far as there is any."""
@@ -156,8 +162,8 @@ def anchor(
     chosen = _beam(sampler, precision)
     sampler.limit = budget
     hits, draws = 0, 0
-    while (got := sampler.draw(chosen, 1024)) is not None:
-        hits, draws = hits + got[0], draws + got[1]
+    while (got := sampler.draw([chosen], FINAL)) is not None:
+        hits, draws = hits + int(got[0][0]), draws + int(got[1][0])
     inside = np.ones(len(pool), np.bool_)
     for number in chosen:
         inside &= able[number].meets
@@ -179,7 +185,11 @@ def _beam(sampler: _Sampler, precision: float) -> tuple[int, ...]:
         hits = np.array([tallies.setdefault(rule, [0, 0])[0] for rule in grown], dtype=np.float64)
         draws = np.array([tallies[rule][1] for rule in grown], dtype=np.float64)
         sampler.grant(LEVEL)
-        top = anchors.best(hits, draws, BEAM, lambda arm, rules=grown: sampler.draw(rules[arm], BATCH))  # type: ignore[misc]
+
+        def pull(arms: Sequence[int], rules: list[tuple[int, ...]] = grown) -> tuple[Rows, Rows] | None:
+            return sampler.draw([rules[arm] for arm in arms], BATCH if len(arms) > 2 else 4 * BATCH)
+
+        top = anchors.best(hits, draws, BEAM, pull)
         for number, rule in enumerate(grown):
             tallies[rule] = [int(hits[number]), int(draws[number])]
         beam = [grown[int(arm)] for arm in top]
@@ -218,11 +228,11 @@ def _sure(
                 return True
             if high[0] < precision or tally[0] / tally[1] < precision - 0.1:
                 return False
-        got = sampler.draw(rule, 4 * BATCH)
+        got = sampler.draw([rule], 8 * BATCH)
         if got is None:
             return False
-        tally[0] += got[0]
-        tally[1] += got[1]
+        tally[0] += int(got[0][0])
+        tally[1] += int(got[1][0])
 
 
 def _coverage(sampler: _Sampler, rule: tuple[int, ...]) -> float:

@@ -1,14 +1,14 @@
 """Which of many rules are the most precise, from as few samples as it takes: best-arm identification.
 
-Source: Kaufmann & Kalyanakrishnan 2013 (KL-LUCB); Ribeiro, Singh & Guestrin 2018 (anchors). Pure numbers: `pull(arm)`
-samples one arm and returns (hits, draws).
+Source: Kaufmann & Kalyanakrishnan 2013 (KL-LUCB); Ribeiro, Singh & Guestrin 2018 (anchors). Pure numbers: `pull(arms)`
+samples each of the arms and returns their (hits, draws), or None where its budget is spent.
 
 Notation: n draws and h hits of each arm, beta the exploration rate, delta the chance of error allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,40 +49,32 @@ def best(
     hits: Floats,
     draws: Floats,
     top: int,
-    pull: Callable[[int], tuple[int, int] | None],
+    pull: Callable[[Sequence[int]], tuple[Floats, Floats] | None],
     *,
     epsilon: float = 0.1,
     delta: float = 0.1,
 ) -> Floats:
     """Numbers of the `top` arms with the highest means within epsilon; hits and draws are brought forward in place.
 
-    Stops early where `pull` returns None: its budget is spent.
+    Stops early where `pull` returns None.
     """
-    arms = len(draws)
-    for arm in np.flatnonzero(draws == 0).tolist():
-        got = pull(arm)
+    arms, turn = len(draws), 0
+    wanted: Sequence[int] = np.flatnonzero(draws == 0).tolist()
+    while wanted:
+        got = pull(wanted)
         if got is None:
-            return order(hits, draws)[:top]
-        hits[arm] += got[0]
-        draws[arm] += got[1]
-    if arms <= top:
-        return order(hits, draws)
-    turn = 1
-    while True:
+            break
+        hits[wanted] += got[0]
+        draws[wanted] += got[1]
+        if arms <= top:
+            break
+        turn += 1
         ranked = order(hits, draws)
         low, high = bounds(hits, draws, rate(arms, turn, delta))
         inside, outside = ranked[:top], ranked[top:]
-        weakest = int(inside[np.argmin(low[inside])])
-        rival = int(outside[np.argmax(high[outside])])
-        if high[rival] - low[weakest] <= epsilon:
-            return ranked[:top]
-        for arm in (weakest, rival):
-            got = pull(arm)
-            if got is None:
-                return order(hits, draws)[:top]
-            hits[arm] += got[0]
-            draws[arm] += got[1]
-        turn += 1
+        weakest, rival = int(inside[np.argmin(low[inside])]), int(outside[np.argmax(high[outside])])
+        wanted = [] if high[rival] - low[weakest] <= epsilon else [weakest, rival]
+    return order(hits, draws)[:top]
 
 
 def order(hits: Floats, draws: Floats) -> Floats:

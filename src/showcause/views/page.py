@@ -38,7 +38,7 @@ SECTIONS = (
     ("importance", "What drives it", ("importance/shap", "importance/permutation"), "importance"),
     ("dependence", "How the output depends on each feature", DEPENDENCE, "dependence"),
     ("segments", "For whom", ("segments/performance", "segments/fairness"), "segments"),
-    ("cases", "Single cases", (), "attribution examples"),
+    ("cases", "Single cases", (), "attribution examples counterfactual rules"),
     ("inside", "The model itself", ("model/coefficients", "model/tree", "model/surrogate_tree"), ""),
     ("checks", "Checks of the explanations", (), "quality"),
 )

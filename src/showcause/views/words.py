@@ -69,6 +69,11 @@ TITLES = {
     "importance/permutation": "Permutation importance",
     "importance/correlated_groups": "Groups of correlated features",
     "examples/representative": "Representative cases",
+    "rules/anchor": "What suffices for the decision",
+    "rules/list": "Rules in order",
+    "rules/surrogate": "Rules of the surrogate tree",
+    "counterfactual/optimal": "The least change for another outcome",
+    "counterfactual/nearest": "The nearest case with another outcome",
 }
 
 
