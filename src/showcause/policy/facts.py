@@ -37,11 +37,10 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """The data that were given: names of columns (and "labels") that are not as explained, lack or are new."""
+    """The data that were given: names of columns (and "labels") that are not as explained, and of those not there."""
 
     changed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
     rows: int = 0
 
 
@@ -65,11 +64,10 @@ class Facts:
     trouble    what reading every byte of it found
     baseline   what it is compared with; None where there is none, and `no_baseline` says why
     diff       of baseline and snapshot, where both can be compared
-    newest     the highest version of its name in the store; `stored` says what the store has under its own version
-    offered    it is offered as the next version: one that is older than the baseline is a replay
+    stored     the record that the store has under its name and version, None where it has none
     signed     None where nothing here can verify signatures
     verdicts   those kept beside the snapshot; `strangers`: what else was kept there and why it does not belong
-    methods    every method there is
+    methods    every method there is; `codes`: of every check there is
     said       outcomes of the other checks, for those that come last
     """
 
@@ -83,7 +81,6 @@ class Facts:
     diff: Diff | None = None
     model: ModelFacts | None = None
     data: DataFacts | None = None
-    newest: int = 0
     stored: str | None = None
     signed: tuple[Signed, ...] | None = None
     verdicts: tuple[Verdict, ...] = ()

@@ -21,7 +21,7 @@ def data(facts: Facts) -> Iterator[Said]:
     if given is None:
         yield Said("not-applicable", snapshot.ref, "no data were given (--data): nobody looked at them")
         return
-    named = {"changed": given.changed, "not there": given.missing, "not the model's": given.extra}
+    named = {"changed": given.changed, "not there": given.missing}
     said = [f"{', '.join(columns[:8])}: {word}" for word, columns in named.items() if columns]
     if said:
         yield Said("not-met", snapshot.ref, "; ".join(said))

@@ -20,4 +20,4 @@ def missing(facts: Facts) -> Iterator[Said]:
     elif any(finding.code == "not-found" for finding in facts.trouble):
         yield Said("not-met", facts.ref, "; ".join(finding.message for finding in facts.trouble))
     else:
-        yield Said("not-met", facts.ref, "what is there cannot be read as a snapshot")
+        yield Said("not-applicable", facts.ref, "something is there, and it cannot be read as a snapshot")
