@@ -1,5 +1,5 @@
-"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, the kinds in docs/format.md, the
-schema of showcause.toml.
+"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, docs/checks.md, the kinds in
+docs/format.md, the schema of showcause.toml.
 
 python docs/generate.py
 """
@@ -137,6 +137,34 @@ def kinds() -> str:
     return "\n".join([*lines, "", f"Every kind may have besides: {common}."]) + "\n"
 
 
+def checks() -> str:
+    """Every check, from its decorator and docstring, and the codes that concern a verdict itself."""
+    from showcause.core.verdict import CODES
+    from showcause.policy.checks import find
+
+    lines = [NOTICE, "# Checks\n", CHECKS]
+    lines += ["| code | holds where | otherwise | can be waived |", "|---|---|---|---|"]
+    for check in find().values():
+        waivable = "yes" if check.waivable else "no"
+        lines.append(f"| [{check.code}](#{check.code.lower()}) | {check.title} | {check.severity} | {waivable} |")
+    used_again = {code: title for code, title in CODES.items() if code not in find()}
+    lines += [
+        f"| {code} | {title} (of a verdict that is used again) | fail | no |" for code, title in used_again.items()
+    ]
+    for check in find().values():
+        lines += [f"\n## {check.code}\n", f"**{check.title}.** {_escape(check.documentation)}"]
+    return "\n".join(lines) + "\n"
+
+
+CHECKS = """\
+`showcause check REF` asks all of these, and each says at least one thing: *pass*, *fail*, *warn*, *cant-tell* (the
+evidence does not decide; the policy says whether that fails or warns), *waived* (somebody accepts it, see
+[governance](governance.md)) or *not-applicable*. A code never changes its meaning. A snapshot is *blessed* when nothing
+refuses, the policy asks something, and it is enforced. Other packages bring checks of their own under the entry-point
+group `showcause.checks`, with other letters before the three digits.
+"""
+
+
 def policy_schema() -> str:
     """The JSON Schema that editors complete showcause.toml with."""
     from showcause.policy.policy import schema_text
@@ -151,6 +179,7 @@ def pages() -> dict[Path, str]:
     head, _, rest = page.partition(begin)
     tail = rest.partition(end)[2]
     return {
+        DOCS / "checks.md": checks(),
         DOCS / "commands.md": commands(),
         DOCS / "methods.md": methods(),
         DOCS / "showcause.schema.json": policy_schema(),

@@ -36,6 +36,7 @@ NAMES = [  # one a line: many hands add to it
     "Trust",
     "TrustError",
     "Verdict",
+    "check",
     "compute",
     "explain",
     "from_shap",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from showcause.core.verdict import Verdict
     from showcause.policy.policy import Policy
     from showcause.trust.trust import Trust
+    from showcause.verbs.check import check
     from showcause.verbs.compute import compute
     from showcause.verbs.explain import explain
     from showcause.verbs.from_shap import from_shap
@@ -51,6 +52,7 @@ __version__ = "0.1.0"
 
 # Loaded on first use: `import showcause` must cost no more than it has to.
 _HOMES = {
+    "check": "verbs.check",
     "compute": "verbs.compute",
     "explain": "verbs.explain",
     "from_shap": "verbs.from_shap",
@@ -110,6 +112,7 @@ __all__ = [
     "Trust",
     "TrustError",
     "Verdict",
+    "check",
     "compute",
     "explain",
     "from_shap",

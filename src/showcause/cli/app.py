@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from showcause.cli import INCOMPLETE, signing
+from showcause.cli import INCOMPLETE, check, signing
 from showcause.cli.options import POLICY, STORE, RefArgument, StoreOption, TrustOption
 from showcause.cli.terminal import complain, say, write
 
@@ -140,7 +140,7 @@ def explain(
 
     given = Options(
         model, data, label, train, background, name, segments, protected, context, id, threshold, favourable,
-        None if task is None else task.value, version, _policy(policy, no_policy), seed,
+        None if task is None else task.value, version, policy_file(policy, no_policy), seed,
         refits, refit, panel, allow_pickle, store,
     )  # fmt: skip
     snapshot = run(given)
@@ -158,7 +158,7 @@ def explain(
     return 0 if snapshot.complete else INCOMPLETE
 
 
-def _policy(given: Path | None, without: bool) -> Path | None:
+def policy_file(given: Path | None, without: bool) -> Path | None:
     if without and given is not None:
         raise typer.BadParameter("give --policy or --no-policy, not both")
     if given is not None or without:
@@ -343,12 +343,20 @@ def gc(
     return 0
 
 
+check.register(app)
 signing.register(app)
 
 
 def opened(ref: str, store: Path) -> Any:
-    """The snapshot that a REF names. A store's version and a path of the same spelling are told apart by `./`."""
+    """The snapshot that a REF names."""
     import showcause
+
+    target = place(ref, store)
+    return showcause.open(target) if isinstance(target, Path) else showcause.open(target, store=store)
+
+
+def place(ref: str, store: Path) -> str | Path:
+    """A REF of the store as text, an export as a path. Those of the same spelling are told apart by `./`."""
     from showcause.core.errors import ParameterError
     from showcause.store.export import INDEX
 
@@ -356,11 +364,9 @@ def opened(ref: str, store: Path) -> Any:
     exported = path.suffix == ".zip" or (path / INDEX).is_file()
     pathlike = ref.startswith((".", os.sep, "~")) or path.is_absolute() or path.suffix == ".zip"
     if pathlike:
-        return showcause.open(path.expanduser())
-    if not exported:
-        return showcause.open(ref, store=store)
-    if (store / "refs" / path.parts[0]).exists():
+        return path.expanduser()
+    if exported and (store / "refs" / path.parts[0]).exists():
         raise ParameterError(
             f"{ref!r} is a snapshot in {store} and an exported folder here; write ./{ref} for the folder"
         )
-    return showcause.open(path)
+    return path if exported else ref

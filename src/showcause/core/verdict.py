@@ -26,7 +26,13 @@ MODES: tuple[Mode, ...] = ("enforce", "advise")
 NO_BASELINE = "no baseline"
 
 # The codes that concern a verdict itself, whichever check brings them up.
-REPLAYED, OTHER_POLICY, WAIVER_EXPIRED, NOT_BLESSED = "SC007", "SC019", "SC016", "SC018"
+REPLAYED, WAIVER_EXPIRED, NOT_BLESSED, OTHER_POLICY = "SC007", "SC016", "SC018", "SC019"
+CODES = {
+    REPLAYED: "A verdict that is asked to vouch for a snapshot is about that snapshot",
+    WAIVER_EXPIRED: "None of its waivers has run out since",
+    NOT_BLESSED: "It is blessed",
+    OTHER_POLICY: "It was given under the policy that counts now",
+}
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,10 @@ from showcause.methods import find
 from showcause.policy.facts import Facts, Signed
 from showcause.policy.judge import judge
 from showcause.policy.policy import Policy
-from showcause.store.export import INDEX
-from showcause.store.folder import FolderStore
 from showcause.store.store import Store
 from showcause.trust.sign_off import vouched
 from showcause.trust.trust import Trust
 from showcause.verbs import facts as gather
-from showcause.verbs.open import DEFAULT_STORE
 from showcause.verbs.open import open as open_snapshot
 
 Given = Snapshot | str | os.PathLike[str]
@@ -47,7 +44,8 @@ def check(
 ) -> Verdict:
     """Judge a snapshot under a policy, and keep the verdict beside it.
 
-    snapshot    a Snapshot, or what `showcause.open` takes; one that cannot be opened is refused, not an error
+    snapshot    a Snapshot, a ref of the store as text, or the path of an exported folder or zip; one that cannot be
+                opened is refused, not an error
     policy      showcause.toml, or the same as a mapping; without one nothing is ever blessed
     baseline    what to compare with; default: the alias that the policy names as `baseline`, where the store has it
     model       the model that is to ship: is it the one that was explained?
@@ -123,13 +121,13 @@ def _opened(given: Given, store: Any) -> tuple[Snapshot | None, tuple[Finding, .
     """The snapshot, or why there is none to judge."""
     if isinstance(given, Snapshot):
         return given, ()
+    if isinstance(given, os.PathLike) and not Path(given).exists():
+        return None, (Finding("not-found", "fail", str(given), f"there is no export at {given}"),)
     try:
-        return open_snapshot(given, store=store), ()
+        return open_snapshot(given, store=None if isinstance(given, os.PathLike) else store), ()
     except NotFound as error:
-        path = Path(given)
-        exported = path.suffix == ".zip" or (path / INDEX).is_file()
-        lost = path.exists() and not exported and path.is_dir()
-        return None, (Finding("missing" if lost else "not-found", "fail", str(given), str(error)),)
+        lost = gather.named(given, store)
+        return None, (Finding("lost" if lost else "not-found", "fail", str(given), str(error)),)
     except Corrupt as error:
         code = "replayed" if gather.misplaced(given, store) else error.code
         return None, (Finding(code, "fail", str(given), str(error)),)
@@ -146,10 +144,6 @@ def _baseline(
     if not rules.baseline:
         return None, "none was given"
     ref = f"{snapshot.record.name}@{rules.baseline}"
-    if home is None and isinstance(store, str | os.PathLike):
-        home = FolderStore(store, create=False)
-    if home is None and (Path(DEFAULT_STORE) / "showcause-store").is_file():
-        home = FolderStore(DEFAULT_STORE, create=False)
     if home is None or not snapshot.record.name or not home.entries(ref):
         return None, f"no baseline yet: nothing is called {ref}"
     return open_snapshot(ref, store=home), ""

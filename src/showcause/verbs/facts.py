@@ -20,7 +20,7 @@ from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record, Snapshot
 from showcause.core.verdict import Verdict
 from showcause.policy.facts import DataFacts, ModelFacts
-from showcause.store.folder import FolderStore
+from showcause.store.folder import MARK, FolderStore
 from showcause.store.store import Ref, Store
 from showcause.verbs.compute import read_model
 from showcause.verbs.open import DEFAULT_STORE
@@ -38,12 +38,13 @@ class Given:
 
 
 def home(snapshot: Snapshot, store: str | os.PathLike[str] | Store | None) -> Store | None:
-    """The store to look around in: the snapshot's own, else the one that was named."""
+    """The store to look around in: the snapshot's own, else the one that was named, else the one of this folder."""
     if hasattr(snapshot.objects, "entries"):
         return cast(Store, snapshot.objects)
-    if store is None:
-        return None
-    return FolderStore(store, create=False) if isinstance(store, str | os.PathLike) else store
+    if store is None or isinstance(store, str | os.PathLike):
+        where = Path(DEFAULT_STORE if store is None else store)
+        return FolderStore(where, create=False) if (where / MARK).is_file() else None
+    return store
 
 
 def damage(snapshot: Snapshot, store: Store | None) -> Iterator[Finding]:
@@ -86,16 +87,30 @@ def _history(snapshot: Snapshot, store: Store | None) -> Iterator[Finding]:
 def misplaced(given: Any, store: str | os.PathLike[str] | Store | None) -> bool:
     """Whether a ref leads to a whole record of another name or version: an old snapshot in the place of a new one."""
     try:
-        ref = Ref.parse(str(given))
-        where = DEFAULT_STORE if store is None else store
-        found = FolderStore(where, create=False) if isinstance(where, str | os.PathLike) else where
-        alias = ref.alias not in (None, "latest")
-        entries = found.entries(f"{ref.name}@{ref.alias}" if alias else ref.name)
-        number = ref.version or len(entries)
-        record = Record.read(found.get(entries[number - 1]))
+        name, alias, number, digest, found = _entry(given, store)
+        record = Record.read(found.get(digest))
     except (ShowcauseError, OSError, IndexError, UnicodeError):
         return False
-    return record.name != ref.name or (not alias and record.version != number)
+    return record.name != name or (not alias and record.version != number)
+
+
+def named(given: Any, store: str | os.PathLike[str] | Store | None) -> bool:
+    """Whether the store names a record under this ref, so that what is lost lies behind it."""
+    try:
+        return bool(_entry(given, store))
+    except (ShowcauseError, OSError, IndexError, UnicodeError):
+        return False
+
+
+def _entry(given: Any, store: str | os.PathLike[str] | Store | None) -> tuple[str, bool, int, str, Store]:
+    """(name, whether by an alias, number, record digest, store) of a ref."""
+    ref = Ref.parse(str(given))
+    where = DEFAULT_STORE if store is None else store
+    found = FolderStore(where, create=False) if isinstance(where, str | os.PathLike) else where
+    alias = ref.alias not in (None, "latest")
+    entries = found.entries(f"{ref.name}@{ref.alias}" if alias else ref.name)
+    number = ref.version or len(entries)
+    return ref.name, alias, number, entries[number - 1], found
 
 
 def stored(snapshot: Snapshot, store: Store | None) -> str | None:
