@@ -1,7 +1,7 @@
 """Imports point down only. These are all the arrows there may be:
 
     cli                                 anything below
-    verbs · progress · environment      methods, adapters, store, policy, trust, privacy, core
+    verbs · progress · environment      methods, views, adapters, kernels, store, policy, trust, privacy, core
     methods/FOLDER/FILE                 methods.method, kernels, adapters, core; never another method
     views                               core
     store · policy · trust · privacy    core
@@ -36,7 +36,10 @@ ALLOWED = {
     "progress": set(),
     "environment": set(),
     "methods": {"core", "kernels", "adapters"},
-    "verbs": {"core", "adapters", "methods", "store", "policy", "trust", "privacy", "progress", "environment"},
+    "verbs": {
+        *("core", "kernels", "adapters", "methods", "store", "policy", "trust", "views"),
+        *("privacy", "progress", "environment"),
+    },
     "cli": {"core", "adapters", "methods", "store", "policy", "trust", "views", "verbs"},
     "__main__": {"cli"},
 }
@@ -47,6 +50,9 @@ UPWARDS = {
     ("core/artifact.py", "views.explanation"),  # artifact.to_shap()
     ("core/snapshot.py", "views.page"),  # snapshot.report()
     ("core/snapshot.py", "views.notebook"),  # a snapshot in a notebook
+    ("core/diff.py", "views.diff_markdown"),  # diff.markdown()
+    ("core/diff.py", "views.diff_page"),  # diff.report()
+    ("core/diff.py", "views.notebook"),  # a diff in a notebook
     ("core/finding.py", "views.notebook"),  # a finding in a notebook
     ("core/verdict.py", "views.notebook"),  # a verdict in a notebook
     ("policy/policy.py", "views.notebook"),  # a policy in a notebook

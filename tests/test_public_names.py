@@ -14,8 +14,10 @@ import showcause
 
 NAMES = [  # one a line: many hands add to it
     "Artifact",
+    "Change",
     "Corrupt",
     "DataError",
+    "Diff",
     "Finding",
     "IncompleteRun",
     "InputError",
@@ -38,6 +40,7 @@ NAMES = [  # one a line: many hands add to it
     "Verdict",
     "check",
     "compute",
+    "diff",
     "explain",
     "from_shap",
     "methods",

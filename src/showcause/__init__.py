@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from showcause.core.artifact import Artifact
+    from showcause.core.diff import Change, Diff
     from showcause.core.errors import (
         Corrupt,
         DataError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from showcause.trust.trust import Trust
     from showcause.verbs.check import check
     from showcause.verbs.compute import compute
+    from showcause.verbs.diff import diff
     from showcause.verbs.explain import explain
     from showcause.verbs.from_shap import from_shap
     from showcause.verbs.methods import methods
@@ -54,6 +56,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "check": "verbs.check",
     "compute": "verbs.compute",
+    "diff": "verbs.diff",
     "explain": "verbs.explain",
     "from_shap": "verbs.from_shap",
     "methods": "verbs.methods",
@@ -62,6 +65,8 @@ _HOMES = {
     "sign": "verbs.sign",
     "verify": "verbs.verify",
     "Artifact": "core.artifact",
+    "Change": "core.diff",
+    "Diff": "core.diff",
     "Finding": "core.finding",
     "Outcome": "core.finding",
     "Policy": "policy.policy",
@@ -90,8 +95,10 @@ _HOMES = {
 
 __all__ = [
     "Artifact",
+    "Change",
     "Corrupt",
     "DataError",
+    "Diff",
     "Finding",
     "IncompleteRun",
     "InputError",
@@ -114,6 +121,7 @@ __all__ = [
     "Verdict",
     "check",
     "compute",
+    "diff",
     "explain",
     "from_shap",
     "methods",

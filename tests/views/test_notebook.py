@@ -14,6 +14,7 @@ EVIL = "<script>alert(1)</script>"
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=[EVIL, "b"])
 SNAPSHOT = sc.explain(LogisticRegression().fit(X, X["b"] > 0), X, X["b"] > 0)
 OUTCOME = sc.Outcome("SC001", "fail", "fail", EVIL, EVIL)
+CHANGE = sc.Change(EVIL, EVIL, {EVIL: EVIL}, EVIL, 1.0, None, None, None, None, None, "changed", EVIL, True)
 SHOWN = {
     "Snapshot": SNAPSHOT,
     "Manifest": SNAPSHOT.manifest,
@@ -22,6 +23,8 @@ SHOWN = {
     "Finding": sc.Finding("SC001", "fail", EVIL, EVIL),
     "Outcome": OUTCOME,
     "Policy": sc.Policy.of({"require": {"artifacts": ["model/performance"]}, "features": {EVIL: {"label": EVIL}}}),
+    "Change": CHANGE,
+    "Diff": sc.Diff({"ref": EVIL, "id": "1"}, {"ref": EVIL, "id": "2"}, EVIL, (CHANGE,)),
     "Verdict": Verdict(EVIL, None, None, "", "2026-01-01", None, "advise", (OUTCOME,)),
     "Listing": sc.methods(),
 }

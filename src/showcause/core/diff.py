@@ -10,10 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from showcause.core import canonical
 from showcause.core.errors import Corrupt
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
 
 FORMAT = "showcause-diff/1"
 
@@ -63,6 +67,11 @@ class Change:
     message: str
     flag: bool = False
     facts: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
 
     @property
     def numbers(self) -> list[float]:
@@ -151,6 +160,23 @@ class Diff:
         if not good:
             raise Corrupt("not a diff: a field is missing, unknown or of the wrong type")
         return diff
+
+    def markdown(self) -> str:
+        """For a pull request: under 60 kB, whatever there is to say."""
+        from showcause.views.diff_markdown import markdown  # lazy delegation upwards, listed in the layer test
+
+        return markdown(self)
+
+    def report(self, path: str | PathLike[str]) -> Path:
+        """Write one self-contained HTML file with before and after in one chart, and return its path."""
+        from showcause.views.diff_page import report  # lazy delegation upwards, listed in the layer test
+
+        return report(self, path)
+
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import diff_html  # lazy delegation upwards, listed in the layer test
+
+        return diff_html(self)
 
     def __repr__(self) -> str:
         said = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items())

@@ -9,8 +9,10 @@ from html import escape as _escape
 from typing import Any
 
 from showcause.core.artifact import Artifact
+from showcause.core.diff import Diff
 from showcause.core.snapshot import Snapshot
 from showcause.views import narrative, theme
+from showcause.views.diff_words import VERDICTS
 from showcause.views.figure import choose, spec
 from showcause.views.words import STATES, cell, clean, short, title
 
@@ -119,3 +121,13 @@ def _statuses(snapshot: Snapshot) -> str:
 
 def _status(snapshot: Snapshot, name: str) -> str:
     return f"<code>{escape(name)}</code> {escape(str(snapshot.manifest.statuses[name]))}"
+
+
+def diff_html(diff: Diff) -> str:
+    """The headline, what is flagged, and how many of each verdict there are."""
+    refs = " → ".join(f"<b>{escape(side.get('ref'))}</b>" for side in (diff.before, diff.after))
+    counts = ", ".join(f"{n} {VERDICTS.get(name, name)}" for name, n in diff.counts.items() if n)
+    flags = "".join(f"<li>{escape(change.message)}</li>" for change in diff.flags[:ROWS])
+    more = f"<li>{len(diff.flags) - ROWS} more</li>" if len(diff.flags) > ROWS else ""
+    listed = f"<ul>{flags}{more}</ul>" if flags else ""
+    return f'<div style="{BOX}"><div>{refs} {escape(counts)}</div><div>{escape(diff.headline)}</div>{listed}</div>'
