@@ -7,7 +7,19 @@ from collections.abc import Iterator, Sequence
 
 from showcause.cli.terminal import columns
 from showcause.core.diff import Change, Diff
-from showcause.views.diff_words import VERDICTS, Section, legend, moved, noise, places, sections, several, title, value, what
+from showcause.views.diff_words import (
+    VERDICTS,
+    Section,
+    legend,
+    moved,
+    noise,
+    places,
+    sections,
+    several,
+    title,
+    value,
+    what,
+)
 from showcause.views.words import Words, short
 
 WIDTH = 100
@@ -47,7 +59,7 @@ def _section(section: Section, words: Words, rows: int) -> Iterator[str]:
         yield from (_wrapped(change.message, "  - ") for change in shown)
     else:
         lines = (_row(change, words, targets) for change in shown)
-        table = columns(("", "before", "after", "difference", "over", "place", ""), lines)
+        table = columns(("", "before", "after", "difference", "over", "place", "verdict", "artifact"), lines)
         yield textwrap.indent(table, "  ")
     if len(section.changes) > len(shown):
         yield f"  {len(section.changes) - len(shown)} more (--format html)"
@@ -56,4 +68,4 @@ def _section(section: Section, words: Words, rows: int) -> Iterator[str]:
 def _row(change: Change, words: Words, targets: bool) -> tuple[str, ...]:
     name = short(what(change.artifact, change.key, words, targets=targets), 46)
     sides = (short(value(side), 24) for side in (change.before, change.after))
-    return (name, *sides, moved(change), noise(change), places(change), VERDICTS[change.verdict])
+    return (name, *sides, moved(change), noise(change), places(change), VERDICTS[change.verdict], change.artifact)

@@ -52,7 +52,9 @@ def dots(changes: Sequence[Change], names: Sequence[str], axis: str) -> Spec:
             )
     y = names_axis(short)
     x = column("value", title=axis, axis={"tickCount": 6, "grid": True}, scale={"zero": False, "padding": 12})
-    tips = tooltip(("whole", "what"), ("side", "side"), ("shown", "value"), ("verdict", "verdict"), ("over", "error over"))
+    tips = tooltip(
+        ("whole", "what"), ("side", "side"), ("shown", "value"), ("verdict", "verdict"), ("over", "error over")
+    )
     layers = [
         mark("rule", "interval", {"y": y, "x": {**x, "field": "low"}, "x2": {"field": "high"}}, transform=valid("low")),
         mark("circle", "dot", {"y": y, "x": x, "color": _hue(legend={}), "tooltip": tips}, size=90, opacity=1),
@@ -71,7 +73,7 @@ def curves(rows: Sequence[Row], words: Words, axis: str) -> Spec:
     x = column("at", title=words.axis(feature), axis={"tickCount": 6, "grid": False}, scale={"zero": False})
     y = column("value", title=axis, axis={"tickCount": 5, "grid": True}, scale={"zero": False})
     tips = tooltip(("side", "side"), ("place", "at"), ("shown", "value"), ("bounds", "95 %"), ("over", "error over"))
-    band = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": _hue(legend=None)}
+    band = {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": _hue(legend={"symbolType": "stroke"})}
     layers = [
         *([mark("area", "plain", band, opacity=0.18, transform=valid("low"))] if _bounded(values) else []),
         mark("line", "several", {"x": x, "y": y, "color": _hue(legend={"symbolType": "stroke"})}, strokeWidth=2),
@@ -117,5 +119,3 @@ def _levels(rows: Sequence[Row], words: Words, feature: str, axis: str) -> Spec:
     ]
     drawn = _layered(layers, values, 34 * max(1.6, len(places)))
     return {**drawn, "title": {"text": words.axis(feature)}}
-
-

@@ -10,24 +10,36 @@ import re
 from collections.abc import Sequence
 
 from showcause.core.diff import Change, Diff
-from showcause.views.diff_words import VERDICTS, Section, legend, moved, noise, places, sections, several, title, value, what
+from showcause.views.diff_words import (
+    VERDICTS,
+    Section,
+    legend,
+    moved,
+    noise,
+    places,
+    sections,
+    several,
+    title,
+    value,
+    what,
+)
 from showcause.views.words import Words, clean, short
 
 LIMIT = 60_000  # bytes; GitHub takes 65,536 characters of a comment
 FLAGS = 40
 ROWS = (25, 12, 6, 3, 1, 0)  # of each section, tried in turn until it fits
-SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:=^])")
+SPECIAL = re.compile(r"([\\`*_\[\]|~$^!])")
+BLOCK = re.compile(r"^(\d*)([-+=#:.)])")  # what would begin a list, a heading or a rule
+CALLS = re.compile(r"(?i)(@|#|\bwww(?=\.)|\b(?:https?|ftp|mailto|xmpp):)")  # mentions, references, bare addresses
 REST = "{n} more in the HTML (showcause diff --format html)"
 
 
 def escape(text: object) -> str:
     """Text that renders as itself: no markup, no element, no link made of an address, nobody mentioned."""
     said = " ".join(str(clean(str(text))).split())
-    said = SPECIAL.sub(r"\\\1", said)
-    said = said.replace("&", "&amp;").replace("<", "&lt;").replace("\\>", "&gt;").replace('"', "&quot;")
-    said = said.replace("@", "@\u200b")  # a mention would call somebody
-    said = re.sub(r"(?i)\b(https?|ftp|mailto|xmpp)(\\:)", "\\1\u200b\\2", said)
-    return re.sub(r"(?i)\bwww(\\\.)", "www\u200b\\1", said)
+    said = SPECIAL.sub(r"\\\1", said).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    said = BLOCK.sub(r"\1\\\2", said)
+    return CALLS.sub("\\1\u200b", said)
 
 
 def markdown(diff: Diff) -> str:
@@ -73,7 +85,7 @@ def _section(section: Section, words: Words, rows: int) -> list[str]:
         lines += [f"- {escape(short(change.message, 300))}" for change in shown]
     elif shown:
         targets = several(section.changes)
-        lines += ["| | before | after | difference | over | place | |", "|---|---:|---:|---:|---|---|---|"]
+        lines += ["| | before | after | difference | over | place | verdict |", "|---|---:|---:|---:|---|---|---|"]
         lines += [_row(change, words, targets) for change in shown]
     if len(section.changes) > len(shown):
         lines += ["", escape(REST.format(n=len(section.changes) - len(shown)))]

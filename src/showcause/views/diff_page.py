@@ -12,7 +12,20 @@ from typing import Any
 
 from showcause.core.diff import Change, Diff
 from showcause.views import diff_figures
-from showcause.views.diff_words import HEADINGS, VERDICTS, Section, legend, moved, noise, places, sections, several, title, value, what
+from showcause.views.diff_words import (
+    HEADINGS,
+    VERDICTS,
+    Section,
+    legend,
+    moved,
+    noise,
+    places,
+    sections,
+    several,
+    title,
+    value,
+    what,
+)
 from showcause.views.page import Card, rendered
 from showcause.views.words import Words, number
 from showcause.views.words import title as titled
@@ -116,7 +129,7 @@ def _dots(section: str, artifact: str, changes: Sequence[Change], words: Words, 
         return []
     classes = list(dict.fromkeys(c.key.get("target") for c in kept))
     key = f"{section}-{artifact.replace('/', '-')}"
-    specs = {}
+    specs: dict[str, Any] = {}
     for position, target in enumerate(classes):
         own = [c for c in kept if c.key.get("target") == target]
         names = [what(artifact, c.key, words) for c in own]
@@ -127,8 +140,7 @@ def _dots(section: str, artifact: str, changes: Sequence[Change], words: Words, 
     options = ["target"] if len(classes) > 1 else []
     charts[key] = {"options": options, "specs": specs}
     controls = [{"name": "target", "label": "Class", "values": [words.target(c) for c in classes]}] if options else []
-    heading = f"{HEADINGS[section]}: {titled(artifact)}"
-    return [Card(key, artifact, heading, next(iter(specs.values()))["say"], controls)]
+    return [Card(key, artifact, titled(artifact), next(iter(specs.values()))["say"], controls)]
 
 
 def _said(changes: Sequence[Change]) -> str:
@@ -151,28 +163,35 @@ def _share(given: Any) -> bool:
 def _curve_cards(diff: Diff, words: Words, charts: dict[str, Any]) -> list[Card]:
     grouped: dict[str, dict[tuple[str, str], list[Mapping[str, Any]]]] = {}
     for row in diff.tables.get("curves", ()):
-        key = (str(row["feature"]), str(row.get("target", "")))
-        grouped.setdefault(str(row["artifact"]), {}).setdefault(key, []).append(row)
+        curve = (str(row["feature"]), str(row.get("target", "")))
+        grouped.setdefault(str(row["artifact"]), {}).setdefault(curve, []).append(row)
     messages = {
         (c.artifact, str(c.key.get("feature")), str(c.key.get("target", ""))): c.message
         for c in diff.changes
         if c.section == "curves"
     }
-    cards = []
-    for artifact, found in grouped.items():
-        features, targets = (list(dict.fromkeys(key[i] for key in found)) for i in (0, 1))
-        many = len(targets) > 1
-        specs = {}
-        for (feature, target), rows in found.items():
-            at = f"{features.index(feature)},{targets.index(target)}" if many else f"{features.index(feature)}"
-            drawn = diff_figures.curves(rows, words, "output, centred")
-            specs[at] = {"spec": drawn, "say": [messages.get((artifact, feature, target), "")]}
-        key = f"curves-{artifact.replace('/', '-')}"
-        charts[key] = {"options": ["feature", "target"] if many else ["feature"], "specs": specs}
-        controls = [{"name": "feature", "label": "Feature", "values": [words.label(name) for name in features]}]
-        controls += [{"name": "target", "label": "Class", "values": [words.target(t) for t in targets]}] if many else []
-        cards.append(Card(key, artifact, titled(artifact), next(iter(specs.values()))["say"], controls))
-    return cards
+    return [_curve_card(artifact, found, messages, words, charts) for artifact, found in grouped.items()]
+
+
+def _curve_card(
+    artifact: str,
+    found: Mapping[tuple[str, str], list[Mapping[str, Any]]],
+    messages: Mapping[tuple[str, str, str], str],
+    words: Words,
+    charts: dict[str, Any],
+) -> Card:
+    features, targets = (list(dict.fromkeys(curve[i] for curve in found)) for i in (0, 1))
+    many = len(targets) > 1
+    specs: dict[str, Any] = {}
+    for (feature, target), rows in found.items():
+        at = f"{features.index(feature)},{targets.index(target)}" if many else f"{features.index(feature)}"
+        drawn = diff_figures.curves(rows, words, "output, centred")
+        specs[at] = {"spec": drawn, "say": [messages.get((artifact, feature, target), "")]}
+    key = f"curves-{artifact.replace('/', '-')}"
+    charts[key] = {"options": ["feature", "target"] if many else ["feature"], "specs": specs}
+    controls = [{"name": "feature", "label": "Feature", "values": [words.label(name) for name in features]}]
+    controls += [{"name": "target", "label": "Class", "values": [words.target(t) for t in targets]}] if many else []
+    return Card(key, artifact, titled(artifact), next(iter(specs.values()))["say"], controls)
 
 
 def _flips(diff: Diff) -> dict[str, Any] | None:

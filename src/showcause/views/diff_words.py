@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from showcause.core.diff import SECTIONS, Change, Diff, Scalar
-from showcause.views.words import METRICS, Words, metric, number, percent
+from showcause.views.words import METRICS, Words, metric, number
 
 VERDICTS = {
     "changed": "changed",
@@ -114,7 +114,7 @@ def noise(change: Change) -> str:
 
 
 def places(change: Change) -> str:
-    """"1", "3 → 1": the places before and after."""
+    """ "1", "3 → 1": the places before and after."""
     before, after = change.facts.get("rank_before"), change.facts.get("rank_after")
     if before is None and after is None:
         return ""
@@ -130,10 +130,6 @@ def legend(diff: Diff) -> str:
         said = " and ".join(number(count) if isinstance(count, int) else "some" for count in counts)
         return f"Verdicts rest on panels of {said} retrainings ({diff.panels.get('source')}). ± is one standard error."
     return (
-        "Without retrainings on both sides, change cannot be told from retraining noise: numbers are shown, not judged. "
-        "± is one standard error over rows, which says nothing of another training."
+        "Without retrainings on both sides, change cannot be told from retraining noise: numbers are shown, not "
+        "judged. ± is one standard error over rows, which says nothing of another training."
     )
-
-
-def share(given: Scalar) -> str:
-    return percent(given) if isinstance(given, int | float) else value(given)

@@ -61,21 +61,16 @@ def html(snapshot: Snapshot, *, audience: str = "engineer", share: bool = False)
     from showcause.views import engineer, officer
 
     content = (engineer if audience == "engineer" else officer).content(page)
+    return rendered(f"{audience}.html", page.charts, page=page, **content)
+
+
+def rendered(template: str, charts: Mapping[str, Any], **content: Any) -> str:
+    """A template with its charts as one self-contained page: style, scripts, data and the policy that allows them."""
     style, script = _style(), _asset("report.js")
-    data = json_for_html({"charts": page.charts, "themes": {"light": theme.config(), "dark": theme.config(theme.DARK)}})
-    return str(
-        _environment()
-        .get_template(f"{audience}.html")
-        .render(
-            page=page,
-            policy=_policy(style, _bundle(), script),
-            style=style,
-            bundle=_bundle(),
-            script=script,
-            data=data,
-            **content,
-        )
-    )
+    data = json_for_html({"charts": charts, "themes": {"light": theme.config(), "dark": theme.config(theme.DARK)}})
+    policy = _policy(style, _bundle(), script)
+    given = {"policy": policy, "style": style, "bundle": _bundle(), "script": script, "data": data}
+    return str(_environment().get_template(template).render(**given, **content))
 
 
 @dataclass
