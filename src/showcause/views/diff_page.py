@@ -139,8 +139,12 @@ def _dots(section: str, artifact: str, changes: Sequence[Change], words: Words, 
         }
     options = ["target"] if len(classes) > 1 else []
     charts[key] = {"options": options, "specs": specs}
-    controls = [{"name": "target", "label": "Class", "values": [words.target(c) for c in classes]}] if options else []
+    controls = [{"name": "target", "label": "Class", "values": [_class(words, c) for c in classes]}] if options else []
     return [Card(key, artifact, titled(artifact), next(iter(specs.values()))["say"], controls)]
+
+
+def _class(words: Words, target: str | None) -> str:
+    return "all classes" if target is None else words.target(target)
 
 
 def _said(changes: Sequence[Change]) -> str:
