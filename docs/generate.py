@@ -1,5 +1,5 @@
-"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, docs/checks.md, the kinds in
-docs/format.md, the schema of showcause.toml.
+"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, docs/checks.md, docs/evidence.md, the
+kinds in docs/format.md, the schema of showcause.toml.
 
 python docs/generate.py
 """
@@ -165,6 +165,49 @@ group `showcause.checks`, with other letters before the three digits.
 """
 
 
+def evidence() -> str:
+    """Which field of a snapshot is evidence for what, from the table in the code."""
+    from showcause.policy.evidence import ENTRIES, SOURCES
+
+    lines = [NOTICE, "# Evidence, and for what\n", EVIDENCE]
+    for source, said in SOURCES.items():
+        lines += [
+            f"## {source}\n",
+            f"{said}\n",
+            "| provision | what it asks, in our words | evidence |",
+            "|---|---|---|",
+        ]
+        for entry in ENTRIES:
+            if entry.source == source:
+                fields = ", ".join(f"`{_line(field)}`" for field in entry.fields)
+                lines.append(f"| {entry.provision} | {entry.asks} | {fields or 'none: no snapshot holds any'} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+EVIDENCE = """\
+A snapshot holds numbers, texts and signatures that speak to what laws, regulations and standards ask. This page says
+which speaks to what. Of each entry and snapshot one of two things can be told: *evidence present* or *evidence absent*.
+Whether it is enough, and whether a system does what a law asks, no software can say: people must judge that, and most
+of what these texts ask is not in any snapshot. This is no legal advice.
+
+Any one of the fields of a row is evidence for it. `artifact a|b`: either of the two, where its status is ok;
+`manifest` and `record`: something is said there; `attached`: kept beside the snapshot since.
+
+```python
+import showcause as sc
+from showcause.policy.evidence import evidence
+
+snapshot = sc.explain(model, X_test, y_test, context=Z_test, protected=["sex"])
+found = {(item.entry.provision, item.entry.asks): item for item in evidence(snapshot)}
+reasons = found["§ 1002.9(b)(2)", "Specific principal reasons of an adverse action"]
+assert reasons.state == "evidence present"
+purpose = found["Article 13(3)(b)(i)", "The intended purpose"]
+assert purpose.state == "evidence absent"  # no policy said what the model is for
+```
+"""
+
+
 def policy_schema() -> str:
     """The JSON Schema that editors complete showcause.toml with."""
     from showcause.policy.policy import schema_text
@@ -181,6 +224,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "checks.md": checks(),
         DOCS / "commands.md": commands(),
+        DOCS / "evidence.md": evidence(),
         DOCS / "methods.md": methods(),
         DOCS / "showcause.schema.json": policy_schema(),
         DOCS / "format.md": f"{head}{begin}{kinds()}{end}{tail}",
