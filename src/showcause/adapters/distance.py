@@ -1,0 +1,117 @@
+"""How far a changed row lies from the one it came from, in one unit for every feature.
+
+A number's change counts in robust standard deviations (1.4826 times the median absolute deviation of the known values;
+where that is 0 the interquartile range over 1.349, then the standard deviation, then 1). Another category, and a value
+where one was missing or the reverse, counts 1. Each changed feature costs `sparsity` besides.
+Source: Wachter, Mittelstadt & Russell 2018 (L1 over median absolute deviations); Mothilal, Sharma & Tan 2020.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from showcause.adapters.frame import Column, Frame, Rows
+
+NEIGHBOURS = 1_000  # rows that plausibility is held against
+BLOCK = 64
+
+MEANING = (
+    "a number's change in robust standard deviations (1.4826 x the median absolute deviation), 1 for another category, "
+    "1 for a value where there was none, and the sparsity for each changed feature"
+)
+
+
+def scale(values: Rows) -> float:
+    """The unit of one numeric column, NaN left out."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return 1.0
+    middle = float(np.median(known))
+    low, high = np.quantile(known, [0.25, 0.75])
+    for unit in (1.4826 * float(np.median(np.abs(known - middle))), float(high - low) / 1.349, float(known.std())):
+        if unit > 0:
+            return unit
+    return 1.0
+
+
+def cost(column: Column, unit: float, before: float, after: Rows) -> Rows:
+    """Of changing a cell from `before` to each of `after`: numbers, or positions of levels; NaN is missing."""
+    after = np.asarray(after, dtype=np.float64)
+    if np.isnan(before):
+        return np.where(np.isnan(after), 0.0, 1.0)
+    if not column.is_number:
+        return np.where(after == before, 0.0, 1.0)
+    return np.where(np.isnan(after), 1.0, np.abs(after - before) / unit)
+
+
+@dataclass(frozen=True)
+class Typical:
+    """Rows decided as wanted, against which a counterfactual is held: how near is the nearest of them?"""
+
+    rows: Frame
+    units: Rows
+
+    @cached_property
+    def _values(self) -> Rows:
+        return self.rows.matrix()
+
+    @cached_property
+    def _numbers(self) -> Rows:
+        return np.array([self.rows.column(name).is_number for name in self.rows.names])
+
+    def _apart(self, one: Rows, other: Rows) -> Rows:
+        """(rows of one, rows of other) distances without sparsity, of (rows, features) values."""
+        a, b = one[:, None, :], other[None, :, :]
+        gaps = np.isnan(a) != np.isnan(b)
+        both = np.isnan(a) & np.isnan(b)
+        away = np.where(self._numbers, np.abs(a - b) / self.units, (a != b).astype(np.float64))
+        return np.asarray(np.where(both, 0.0, np.where(gaps, 1.0, away)).sum(axis=2))
+
+    @cached_property
+    def _own(self) -> Rows:
+        """(rows,) distance of each row to its nearest other."""
+        values, found = self._values, np.empty(len(self.rows))
+        for start in range(0, len(values), BLOCK):
+            apart = self._apart(values[start : start + BLOCK], values)
+            apart[np.arange(len(apart)), start + np.arange(len(apart))] = np.inf
+            found[start : start + BLOCK] = apart.min(axis=1)
+        return found
+
+    def of(self, values: Rows) -> tuple[Rows, Rows]:
+        """(rows,) distance to the nearest, and the share of the rows whose own nearest is at least as far.
+
+        values  (rows, features) as this object's `code` gives them
+        """
+        if not len(self.rows):
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
+        nearest = self._apart(values, self._values).min(axis=1)
+        share = (
+            (self._own[None, :] >= nearest[:, None]).mean(axis=1)
+            if len(self.rows) > 1
+            else np.full(len(values), np.nan)
+        )
+        return nearest, share
+
+
+def code(rows: Frame, known: Frame) -> Rows:
+    """(rows, features) of `rows`: numbers, and levels at their positions among those of `known`; -1 for new ones."""
+    found = []
+    for name in known.names:
+        column, reference = rows.column(name), known.column(name)
+        if column.is_number:
+            found.append(column.values)
+            continue
+        place = {level: float(at) for at, level in enumerate(reference.levels)}
+        found.append(
+            np.array([np.nan if np.isnan(v) else place.get(column.levels[int(v)], -1.0) for v in column.values])
+        )
+    return np.column_stack(found)
+
+
+def units(known: Frame) -> Rows:
+    """(features,) the unit of each numeric column; 1 for others."""
+    columns = [known.column(name) for name in known.names]
+    return np.array([scale(column.values) if column.is_number else 1.0 for column in columns])

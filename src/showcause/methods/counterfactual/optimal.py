@@ -1,0 +1,183 @@
+"""counterfactual/optimal: see `compute`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from showcause.adapters import optimal
+from showcause.adapters.candidates import Options, Table
+from showcause.adapters.cells import CellView, cell_view, composed, numbers
+from showcause.adapters.dataset import Dataset
+from showcause.adapters.distance import MEANING, Typical
+from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.goals import goals
+from showcause.adapters.model import Model
+from showcause.adapters.recourse import allowed
+from showcause.adapters.replaced import forest_view
+from showcause.adapters.wanted import Found, Wanted, asked, columns, neighbours, other, rows_of
+from showcause.core.errors import NotApplicable, ParameterError
+from showcause.methods.method import Job, Result, method, positive
+
+NONE = "no allowed change leads to another outcome: that is proven"
+OPEN = "none was found within the time, which does not prove that there is none"
+
+
+def _reason(model: Model, data: Dataset) -> str | None:
+    if find_spec("ortools") is None:
+        return "OR-tools is not installed; run: pip install 'showcause[recourse]'"
+    return (
+        None if forest_view(model, data.X) is not None else "the model is no sum of trees: see counterfactual/nearest"
+    )
+
+
+@dataclass
+class _Work:
+    """What is shared by the rows explained."""
+
+    job: Job
+    view: CellView
+    table: Table
+    outputs: Rows  # of the pool
+    time: float
+    spent: float = 0.0
+    kept: dict[Wanted, Typical] = field(default_factory=dict)
+
+    def typical(self, wanted: Wanted) -> Typical:
+        if wanted not in self.kept:
+            rng = self.job.rng("neighbours")
+            decide = self.job.decision.classes
+            self.kept[wanted] = neighbours(self.view.pool, self.outputs, wanted, decide, self.view.trained, rng)
+        return self.kept[wanted]
+
+
+@method(
+    "counterfactual/optimal",
+    kind="counterfactual",
+    applies=_reason,
+    after=("examples/representative",),
+    in_snapshot={"max_rows": 12, "time": 2.0},
+)
+def compute(
+    job: Job,
+    *,
+    target: str | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    alternatives: int = 3,
+    sparsity: float = 0.5,
+    time: float = 10.0,
+    max_rows: int | None = None,
+) -> Result:
+    """What is the least that would have to be different for another outcome?
+
+    For tree ensembles, also in Pipelines: the cheapest change over the cells between split thresholds, by constraint
+    programming (OR-tools CP-SAT, one worker, `time` in deterministic seconds a row). `target`: the class wanted
+    (default: the favourable class where the row is decided otherwise, else the likeliest other one); regression:
+    `at_least`, `at_most`. Every alternative has been confirmed by the model; the next one leaves some feature unchanged
+    that each earlier one changes. `bound`: no allowed change is nearer; `optimal`: this one is as near as that.
+
+    Allowed: features that are actionable, not immutable and not protected, in the direction and range declared, within
+    the linear constraints and one-hot groups, at values seen in training (in cells between them, a number from inside);
+    nothing known becomes missing. `distance`: see spec.distance; the sum of `cost`, `sparsity` for each changed feature
+    included. `nearest`: distance to the nearest training row that is decided so, without sparsity; `typical`: the share
+    of those rows whose own nearest neighbour is at least as far.
+    Sources: Parmentier & Vidal 2021; Wachter, Mittelstadt & Russell 2018; Ustun, Spangher & Liu 2019 (recourse).
+    """
+    positive(alternatives=alternatives, max_rows=max_rows)
+    if time <= 0 or sparsity < 0:
+        raise ParameterError(f"time must be above 0 and sparsity at least 0, got {time} and {sparsity}")
+    general = asked(job.model, target, at_least, at_most)
+    if general is not None and general.label is None and not np.isfinite([general.low, general.high]).any():
+        raise NotApplicable("a regression model has no other outcome by itself: give at_least or at_most")
+    chosen = job.sample(max_rows, include=job.example_rows)
+    tree = forest_view(job.model, job.data.X)
+    assert tree is not None
+    view = cell_view(tree, job.data.X, job.data.train)
+    limits = allowed(job.data)
+    outputs = job.outputs if view.offset == 0 else np.concatenate([job.train_outputs, job.outputs])
+    work = _Work(job, view, Table(view, limits, sparsity), outputs, time)
+    rows: list[dict[str, Any]] = []
+    for done, number in enumerate(chosen.tolist()):
+        rows += _example(work, number, general, alternatives)
+        job.tick((done + 1) / len(chosen))
+    spec: dict[str, Any] = {
+        **job.rows_spec(chosen),
+        **job.space,
+        "decision": job.decision.document,
+        "distance": MEANING,
+        "allowed": limits.document,
+        "values": "seen in training" if job.data.train is not None else "seen in the rows explained",
+        "solver": {"name": "CP-SAT", "workers": 1, "deterministic_seconds_per_row": time},
+        "confirmed_by": "the model",
+        "refits": "no retrained models were at hand: agreement is not stated",
+    }
+    if len(chosen) < len(job.data):
+        spec["cap"] = {"rows": len(chosen), "of": len(job.data)}
+    return Result(columns(rows, job.data), spec)
+
+
+def _example(work: _Work, number: int, general: Wanted | None, alternatives: int) -> list[dict[str, Any]]:
+    job, view = work.job, work.view
+    row, before, decide = view.offset + number, job.outputs[number], job.decision.classes
+    wanted = general or other(job.model, job.decision.favourable, before, int(decide(before[None, :])[0]))
+    found: list[Found] = []
+    note: str | None = "it has the wanted outcome already"
+    if not wanted.reached(before[None, :], decide)[0]:
+        note = None
+        options = work.table.options(row)
+        least = goals(view.view, wanted.goal, job.decision.threshold)
+        rules = work.table.allowed.linear
+        search = optimal.Search(view, row, options, least, rules, _valid(work, row, options, wanted), work.time)
+        sets: list[frozenset[int]] = []
+        while len(found) < alternatives:
+            answer = search.next(sets)
+            if answer.picks is None:
+                note = NONE if answer.proven_none else OPEN
+                break
+            found.append(_found(work, row, options, answer))
+            sets.append(optimal.changed(search, answer.picks))
+        work.spent += search.spent
+    typical = work.typical(wanted) if found else None
+    return rows_of(job.data, job.model, number, wanted, before, decide, found, typical, note)
+
+
+def _frame(view: CellView, row: int, options: list[Options], picks: Rows) -> Frame:
+    """Rows with candidates picks (rows, options)."""
+    changes = []
+    for of in picks:
+        change: dict[str, int | float] = {}
+        for option, pick in zip(options, of.tolist(), strict=True):
+            if pick != option.own:
+                source = int(option.sources[pick])
+                change[option.feature] = source if source >= 0 else float(option.values[pick])
+        changes.append(change)
+    return composed(view.pool, row, changes)
+
+
+def _valid(work: _Work, row: int, options: list[Options], wanted: Wanted) -> Callable[[Rows], Rows]:
+    def valid(picks: Rows) -> Rows:
+        frame = _frame(work.view, row, options, picks)
+        right = wanted.reached(work.job.model.predict(frame), work.job.decision.classes)
+        values = numbers(frame)
+        for rule in work.table.allowed.linear:
+            right &= rule.holds(values)
+        return right
+
+    return valid
+
+
+def _found(work: _Work, row: int, options: list[Options], answer: optimal.Answer) -> Found:
+    assert answer.picks is not None
+    frame = _frame(work.view, row, options, answer.picks[None, :])
+    costs = {
+        option.feature: float(option.costs[pick])
+        for option, pick in zip(options, answer.picks.tolist(), strict=True)
+        if pick != option.own
+    }
+    outputs = work.job.model.predict(frame)[0]
+    return Found(frame, tuple(costs), costs, outputs, answer.bound, answer.optimal)
