@@ -83,3 +83,21 @@ def test_nothing_is_written_where_the_name_cannot_be_used(call: Call) -> None:
     assert not [name for name in os.listdir() if name.endswith(".key")]
     call("key", "create", "alice")
     assert call("key", "create", "alice")[0] == 2
+
+
+def test_verify_makes_explanations_again_and_finds_another_model(call: Call, work: Path) -> None:
+    call(*CREDIT)
+    again = ("verify", "credit/1", "--model", "train:model", "--data", "test.csv", "--train", "train.csv")
+    code, out, _ = call(*again, "--rerun", "50")
+    assert (code, "credit/1 is whole and unchanged and what was made again holds" in out) == (0, True)
+    assert "note [holds] importance/permutation: " in out
+    call("export", "credit/1", "one.zip")
+    assert call("verify", "one.zip", *again[2:])[0] == 0
+    (work / "other.py").write_text((work / "train.py").read_text().replace("Regression()", "Regression(C=1e-4)"))
+    code, out, _ = call("verify", "credit/1", "--model", "other:model", "--data", "test.csv")
+    assert (code, "fail [other-model] model" in out) == (1, True)
+    text = (work / "test.csv").read_text().splitlines()
+    (work / "test.csv").write_text("\n".join([text[0], *text[2:], text[1]]) + "\n")
+    code, out, _ = call(*again)
+    assert (code, "fail [other-data] columns" in out) == (1, True)
+    assert call("verify", "credit/1", "--model", "train:model")[0] == 2

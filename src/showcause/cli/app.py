@@ -256,31 +256,53 @@ def verify(
     what: Annotated[
         str | None, typer.Argument(metavar="REF", help="A version, folder or zip; without: the store.")
     ] = None,
+    model: Annotated[str | None, typer.Option(help="Make explanations again from this model; needs --data.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The rows that were explained.")] = None,
+    train: Annotated[Path | None, typer.Option(help="The training rows, where they were given.")] = None,
+    background: Annotated[Path | None, typer.Option(help="The reference rows, where they were given.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column of true outcomes; default: as then.")] = None,
+    version: Annotated[str | None, typer.Option(help="Identity of a callable, as it was given.")] = None,
+    rerun: Annotated[int, typer.Option(min=1, help="How many pieces are made again.")] = 50,
+    seed: Annotated[int | None, typer.Option(help="Of the choice of pieces; drawn without.")] = None,
+    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Load a pickle.")] = False,
     trust: TrustOption = None,
     store: StoreOption = STORE,
 ) -> int:
     """Check that nothing was changed, and who vouches for it.
 
     Reads every byte again and names each file or record that is not as it was stored, and each signature that does
-    not count. With a trust file it says who vouched for what under which policy.
+    not count. With a trust file it says who vouched for what under which policy. With a model and its data it makes a
+    sample of the explanations again, which finds a forger who has rewritten the digests too.
 
     Examples:
 
     \b
       showcause verify
       showcause verify credit-7.zip --trust showcause-trust.toml
+      showcause verify credit@champion --model train:model --data test.csv --train train.csv --rerun 50
     """
     from showcause.cli.log import findings
     from showcause.cli.signing import trusted
 
-    found = findings(what, store, trust=trusted(trust))
+    if (model is None) != (data is None) or (model is not None and what is None):
+        raise typer.BadParameter("to make explanations again give a REF, --model and --data")
+    options: dict[str, Any] = {"trust": trusted(trust)}
+    if model is not None and data is not None and what is not None:
+        from showcause.cli.recheck import given
+
+        options |= {"rerun": rerun, "seed": seed} | given(
+            opened(what, store), model, data, train=train, background=background, label=label, version=version,
+            allow_pickle=allow_pickle,
+        )  # fmt: skip
+    found = findings(what, store, **options)
     for finding in found:
         say(finding)
     bad = sum(finding.severity != "note" for finding in found)
     if bad:
         say(f"{bad} finding{'s' if bad > 1 else ''}: {what or store} is not as it was stored")
         return INCOMPLETE
-    say(f"{what or store} is whole and unchanged")
+    held = " and what was made again holds" if model is not None else ""
+    say(f"{what or store} is whole and unchanged{held}")
     return 0
 
 

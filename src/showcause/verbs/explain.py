@@ -126,11 +126,11 @@ def explain(
     with one_thread():
         job = replace(job, panel=_panel(job, rules, refits, refit, panel, train, where))
         outcome = _work(job, required, rules, where, progress)
-        facts = _model_facts(job, rules)
+        facts = model_facts(job, rules)
     statuses = {**outcome.statuses, **_inputs(job, rules, outcome)}
     manifest = Manifest(
         facts,
-        {**_data_facts(job, rules), **_texts(rules)},
+        {**data_facts(job, rules), **_texts(rules)},
         decision.document,
         (*required, *(f"input/{i}" for i in rules.require.get("inputs", []))),
         statuses,
@@ -268,9 +268,9 @@ def _work(job: Job, required: Sequence[str], rules: Policy, store: Store, progre
         for step, method in enumerate(order):
             tell(method.name, step / len(order))
             began = time.perf_counter()
-            handed = {n: a for n, a in made.items() if n in _handed(method)}
+            given = {n: a for n, a in made.items() if n in handed(method)}
             tick = _ticker(tell, method.name, step, len(order))
-            mine = replace(job, uses=handed, tick=tick, panel=job.panel if method.panel else None)
+            mine = replace(job, uses=given, tick=tick, panel=job.panel if method.panel else None)
             status, artifact = _one(method, mine, made, rules, store, inputs)
             if artifact is not None:
                 made[method.name] = artifact
@@ -293,7 +293,7 @@ def _ticker(tell: Callable[[str, float], None], name: str, step: int, steps: int
     return lambda share: tell(name, (step + share) / steps)
 
 
-def _handed(method: Method) -> set[str]:
+def handed(method: Method) -> set[str]:
     return {name for entry in (*method.uses, *method.after) for name in entry.split("|")}
 
 
@@ -307,7 +307,7 @@ def _ordered(required: Sequence[str]) -> list[Method]:
         if name in open_:
             raise ParameterError(f"methods use each other in a circle: {' → '.join([*open_, name])}")
         open_.append(name)
-        for other in sorted(_handed(known[name])):
+        for other in sorted(handed(known[name])):
             if other in required or any(other in entry.split("|") for entry in known[name].uses):
                 visit(other)
         open_.pop()
@@ -362,7 +362,7 @@ def _inputs_digest(job: Job, rules: Policy) -> str:
         return ""
     facts = [
         job.model.digest,
-        _data_facts(job, rules),
+        data_facts(job, rules),
         job.decision.document,
         job.seed,
         job.data.ids,
@@ -379,7 +379,7 @@ def _memo_key(method: Method, job: Job, params: Mapping[str, Any], inputs: str) 
     return canonical.digest(canonical.dumps(facts if job.panel is None else [*facts, job.panel.identity]))
 
 
-def _model_facts(job: Job, rules: Policy) -> dict[str, Any]:
+def model_facts(job: Job, rules: Policy) -> dict[str, Any]:
     """Identity, task and outputs; a behaviour probe (predictions of the first rows) to check another copy against."""
     model: Model = job.model
     rows = min(PROBE_ROWS, len(job.data))
@@ -401,7 +401,7 @@ def _model_facts(job: Job, rules: Policy) -> dict[str, Any]:
     return {**facts, "card": dict(rules.model)}
 
 
-def _data_facts(job: Job, rules: Policy) -> dict[str, Any]:
+def data_facts(job: Job, rules: Policy) -> dict[str, Any]:
     """What the data are: a digest for each column, sizes, what was sampled, roles and the features' dictionary."""
 
     def make() -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from showcause.core.errors import Corrupt, ShowcauseError
+from showcause.core.errors import Corrupt, ParameterError, ShowcauseError
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Snapshot
 from showcause.store.export import INDEX, read_export, verify_export
@@ -15,7 +15,8 @@ from showcause.store.folder import MARK, FolderStore
 from showcause.store.store import Store, open_ref
 from showcause.trust.sign_off import findings
 from showcause.trust.trust import Trust
-from showcause.verbs.open import DEFAULT_STORE
+from showcause.verbs.open import DEFAULT_STORE, open
+from showcause.verbs.recheck import Given, recheck
 
 
 def verify(
@@ -24,6 +25,15 @@ def verify(
     trust: Trust | str | os.PathLike[str] | Mapping[str, Any] | None = None,
     at: str | None = None,
     store: str | os.PathLike[str] | Store | None = None,
+    model: Any = None,
+    data: Any = None,
+    train: Any = None,
+    background: Any = None,
+    context: Any = None,
+    ids: Sequence[Any] | None = None,
+    version: str | None = None,
+    rerun: int = 50,
+    seed: int | None = None,
 ) -> list[Finding]:
     """Read every byte again; each finding names the file, record or signature that is not as it must be.
 
@@ -32,8 +42,25 @@ def verify(
             under which policy; without it nobody is known
     at      the time that trust is judged at, ISO 8601; default: now
 
-    No finding of severity "fail" means: whole and unchanged. Raises NotFound where there is nothing, TrustError.
+    With a model and its data the stored explanations are also made again (verbs/recheck.py), which finds a forger who
+    has rewritten the digests too:
+
+    model, data     of one snapshot: the model, and X, (X, y) or one frame with all columns
+    train, background, context, ids, version   as they were given to `explain`; what rests on one that is left out
+                    cannot be made again, and is named
+    rerun, seed     how many pieces are made again, and the seed of their choice (default: drawn)
+
+    No finding of severity "fail" means: whole and unchanged. Raises NotFound where there is nothing, TrustError,
+    ParameterError, InputError where the model or the data cannot be used.
     """
+    if (model is None) != (data is None):
+        raise ParameterError("to make explanations again give both model= and data=")
+    if model is not None:
+        snapshot = where if isinstance(where, Snapshot) else _opened(where, store)
+        given = Given(model, data, train, background, context, ids, version)
+        found = verify(snapshot, trust=trust, at=at)
+        broken = any(finding.severity == "fail" and finding.code == "corrupt" for finding in found)
+        return found if broken else [*found, *recheck(snapshot, given, rerun=rerun, seed=seed)]
     trusted = None if trust is None else Trust.of(trust)
     if isinstance(where, Snapshot):
         return [*_artifacts(where), *findings(where, trusted, at=at)]
@@ -54,6 +81,12 @@ def verify(
     except Corrupt as error:
         return [Finding(error.code, "fail", str(where), str(error))]
     return verify(snapshot, trust=trusted, at=at)
+
+
+def _opened(where: str | os.PathLike[str] | Store, store: str | os.PathLike[str] | Store | None) -> Snapshot:
+    if not isinstance(where, str | os.PathLike):
+        raise ParameterError("explanations are made again for one snapshot; name it, such as credit/7")
+    return open(where, store=store)
 
 
 def _artifacts(snapshot: Snapshot) -> Iterator[Finding]:
