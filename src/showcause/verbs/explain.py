@@ -240,7 +240,7 @@ def _panel(
     members = [open_ref(store, member) if isinstance(member, str) else member for member in members]
     nights = [isinstance(member, Snapshot) for member in members]
     if all(nights):
-        return of_nights(members, _data_facts(job, rules))
+        return of_nights(members, data_facts(job, rules))
     if any(nights):
         raise ParameterError("panel= holds snapshots and models; what varies within them is not the same thing")
     return of_folds(members, job.model, job.data)
