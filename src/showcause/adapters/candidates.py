@@ -39,6 +39,10 @@ class Options:
     costs: Rows
     own: int
 
+    def numbers(self, view: CellView) -> Rows:
+        """(candidates,) what a linear constraint takes them for: "true" alone is 1, as beside "false"."""
+        return self.values + 1.0 if view.pool.column(self.feature).levels == ("true",) else self.values
+
     def kept(self, keep: Rows) -> Options:
         """With some candidates alone, `own` among them."""
         keep = keep.copy()

@@ -28,6 +28,8 @@ from showcause.core.errors import MissingExtra
 COST = 100_000  # the distance in whole numbers
 REJECTED = 12  # answers that the model may reject before the goals are tightened by its rounding
 NEAR = 1e-9
+TRIED = 40_000  # changes of one or two features that are tried before anything is solved
+BLOCK = 2_048
 
 Valid = Callable[[Rows], Rows]  # picks (rows, options) → whether the model decides as wanted and every constraint holds
 
@@ -69,10 +71,28 @@ class Search:
         margins = self.view.margins(cells_of(self.view, self.row, self.options, picks))
         return np.asarray(np.min([goal.margin(margins) for goal in self.goals], axis=0))
 
+    @property
+    def slack(self) -> float:
+        return max(goal.slack for goal in self.goals)
+
+    def kept(self, picks: Rows) -> Rows:
+        """(rows,) whether every linear constraint holds of picks (rows, options)."""
+        good = np.ones(len(picks), np.bool_)
+        for rule in self.linear:
+            values = {o.feature: o.numbers(self.view)[picks[:, n]] for n, o in enumerate(self.options)}
+            good &= rule.holds(values)
+        return good
+
     def next(self, before: Sequence[frozenset[int]]) -> Answer:
         """The cheapest answer that leaves some feature of each earlier answer's set as it is."""
         first = greedy(self, before)
-        return _solve(self, before, first)
+        limit = np.inf if first is None else self.distance(first)
+        few, exhausted = one_or_two(self, before, limit)
+        if few is not None:
+            first, limit = few, self.distance(few)
+        if first is not None and exhausted and _three(self) >= limit:
+            return Answer(first, limit, limit, True)
+        return _solve(self, before, first, 3 if exhausted else 1)
 
 
 def changed(search: Search, picks: Rows) -> frozenset[int]:
@@ -107,6 +127,62 @@ def greedy(search: Search, before: Sequence[frozenset[int]]) -> Rows | None:
             return None
         picks = tried[best]
     return None
+
+
+def one_or_two(search: Search, before: Sequence[frozenset[int]], limit: float) -> tuple[Rows | None, bool]:
+    """The cheapest change of one or two features below the limit, by trying them in order of cost; and whether all were
+    tried that are cheaper than it (or than the limit)."""
+    numbers, candidates, costs = _combined(search, before, limit)
+    order = np.argsort(costs, kind="stable")[:TRIED]
+    for start in range(0, len(order), BLOCK):
+        part = order[start : start + BLOCK]
+        picks = np.repeat(search.own[None, :], len(part), axis=0)
+        for side in (0, 1):
+            picks[np.arange(len(part)), numbers[part, side]] = candidates[part, side]
+        near = search.room(picks) > -search.slack
+        near &= search.kept(picks)
+        for place in np.flatnonzero(near):
+            if search.valid(picks[place][None, :])[0]:
+                return picks[place], True
+    return None, len(order) == len(costs)
+
+
+def _combined(search: Search, before: Sequence[frozenset[int]], limit: float) -> tuple[Rows, Rows, Rows]:
+    """Every change of one or two features below the limit: (combinations, 2) features, their candidates, and the cost;
+    a single change names its feature twice."""
+    numbers: list[Rows] = []
+    candidates: list[Rows] = []
+    costs: list[Rows] = []
+    able = [np.flatnonzero(np.arange(len(o.values)) != o.own) for o in search.options]
+    for j, a in enumerate(search.options):
+        for k in range(j, len(search.options)):
+            if any(of <= {j, k} for of in before):
+                continue
+            b = search.options[k]
+            if j == k:
+                left = right = able[j]
+                total = a.costs[left]
+            else:
+                grid = a.costs[able[j]][:, None] + b.costs[able[k]][None, :]
+                at = np.argwhere(grid < limit - NEAR)
+                left, right, total = able[j][at[:, 0]], able[k][at[:, 1]], grid[at[:, 0], at[:, 1]]
+            keep = total < limit - NEAR
+            if len(total) > TRIED:
+                keep &= total <= np.partition(total, TRIED)[TRIED]
+            numbers.append(np.tile([j, k], (int(keep.sum()), 1)))
+            candidates.append(np.column_stack([left[keep], right[keep]]))
+            costs.append(total[keep])
+    if not costs:
+        return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64), np.empty(0)
+    return np.concatenate(numbers), np.concatenate(candidates), np.concatenate(costs)
+
+
+def _three(search: Search) -> float:
+    """No change of three features or more is cheaper."""
+    least = sorted(
+        float(np.delete(option.costs, option.own).min()) for option in search.options if len(option.values) > 1
+    )
+    return sum(least[:3]) if len(least) >= 3 else np.inf
 
 
 def _steps(search: Search, picks: Rows, before: Sequence[frozenset[int]]) -> tuple[Rows, Rows]:
@@ -147,12 +223,15 @@ def _trimmed(search: Search, picks: Rows, before: Sequence[frozenset[int]]) -> R
     return picks
 
 
-def _solve(search: Search, before: Sequence[frozenset[int]], first: Rows | None) -> Answer:
+def _solve(search: Search, before: Sequence[frozenset[int]], first: Rows | None, least: int) -> Answer:
+    """By the solver; `least`: how many features any answer cheaper than `first` changes at least."""
     limit = np.inf if first is None else search.distance(first)
     options = [option.kept(option.costs <= limit + NEAR) for option in search.options]
     small = Search(search.view, search.row, options, search.goals, search.linear, search.valid, search.time)
     hint = None if first is None else _moved(search.options, options, first)
-    program = Program(small, before, hint, limit)
+    program = Program(small, before, None if least > 1 else hint, limit)
+    if least > 1:
+        program.at_least(least)
     rejected, bound, tight = 0, 0.0, False
     while True:
         status, picks, low, used = program.run(search.time - search.spent)
@@ -339,7 +418,7 @@ class Program:
     def _linear(self, rule: Linear) -> None:
         """Over the candidates' values; silent where the row lacks one of them, as the rule is."""
         number_of = {option.feature: number for number, option in enumerate(self.search.options)}
-        values = {name: self._numbers(number_of[name]) for name in rule.terms}
+        values = {name: self.search.options[number_of[name]].numbers(self.search.view) for name in rule.terms}
         own = [values[name][self.search.options[number_of[name]].own] for name in rule.terms]
         if np.isnan(own).any():
             return
@@ -355,10 +434,10 @@ class Program:
         if np.isfinite(rule.least):
             self.model.add(total >= int(np.ceil(rule.least * unit - slack)))
 
-    def _numbers(self, number: int) -> Rows:
-        option = self.search.options[number]
-        column = self.search.view.pool.column(option.feature)
-        return option.values + 1.0 if column.levels == ("true",) else option.values
+    def at_least(self, features: int) -> None:
+        """So many features are changed."""
+        changed = [self._is(n, o.own).negated() for n, o in enumerate(self.search.options)]
+        self.model.add(sum(changed) >= features)
 
     def exclude(self, picks: Rows) -> None:
         """Not this combination again."""

@@ -40,7 +40,7 @@ def _rule(picture: Picture, row: Row, plain: bool) -> list[Sentence]:
     parts: dict[str, Any] = {"names": short(text, 60 if plain else 200), "decides": decides}
     found = [say("Where {names}: {decides}.", **parts)]
     if row.get("proven"):
-        found.append(Sentence("No other value can change this decision."))
+        found.append(Sentence("No values of the other inputs can change that."))
     elif row["precision"] is not None and not plain:
         template, share = "It is right in {share} of cases like it.", {"share": Share(row["precision"])}
         if row.get("low") is not None:
