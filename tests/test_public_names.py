@@ -45,6 +45,7 @@ NAMES = [  # one a line: many hands add to it
     "from_shap",
     "methods",
     "open",
+    "prov",
     "run",
     "sign",
     "verify",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from showcause.verbs.from_shap import from_shap
     from showcause.verbs.methods import methods
     from showcause.verbs.open import open
+    from showcause.verbs.prov import prov
     from showcause.verbs.run import run
     from showcause.verbs.sign import sign
     from showcause.verbs.verify import verify
@@ -61,6 +62,7 @@ _HOMES = {
     "from_shap": "verbs.from_shap",
     "methods": "verbs.methods",
     "open": "verbs.open",
+    "prov": "verbs.prov",
     "run": "verbs.run",
     "sign": "verbs.sign",
     "verify": "verbs.verify",
@@ -126,6 +128,7 @@ __all__ = [
     "from_shap",
     "methods",
     "open",
+    "prov",
     "run",
     "sign",
     "verify",

@@ -1,4 +1,4 @@
-"""`showcause check`: the gate."""
+"""`showcause check`, the gate, and `showcause prov`, the history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from showcause.cli import INCOMPLETE
-from showcause.cli.options import STORE, StoreOption, TrustOption
+from showcause.cli.options import STORE, RefArgument, StoreOption, TrustOption
 from showcause.cli.terminal import complain, say, write
 
 
@@ -44,6 +44,7 @@ class Ship:
 
 def register(app: typer.Typer) -> None:
     app.command()(check)
+    app.command()(prov)
 
 
 def check(
@@ -93,6 +94,30 @@ def check(
         )
     _write(verdicts, format, out, many=every)
     return INCOMPLETE if any(verdict.refused for verdict in verdicts) else 0
+
+
+def prov(
+    ref: RefArgument,
+    out: Annotated[Path | None, typer.Option(help="A file to write it to; default: printed.")] = None,
+    store: StoreOption = STORE,
+) -> int:
+    """Write a snapshot's history as W3C PROV-JSON.
+
+    Data, model, training, explaining, judging and reviewing, and by whom.
+
+    Example:  showcause prov credit/7 --out credit-7.prov.json
+    """
+    from showcause.cli.app import opened
+    from showcause.verbs.prov import prov as export
+
+    written = export(opened(ref, store)) + b"\n"
+    if out is None:
+        write(written)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(written)
+        say(out)
+    return 0
 
 
 def _rules(policy: Path | None, without: bool) -> Path | None:

@@ -5,15 +5,13 @@ Nothing that a user typed is markup in any of them. In advise mode nothing fails
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from showcause.core.finding import RESULTS, Outcome
 from showcause.core.verdict import NO_BASELINE, Verdict
+from showcause.views.diff_markdown import escape
 from showcause.views.words import clean
-
-MARKED = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$:=^<])")
 
 
 def state(verdict: Verdict) -> str:
@@ -116,11 +114,3 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
         passed = sum(one.outcome == "pass" for one in verdict.outcomes)
         lines += [f"{passed} passed, {len(verdict.outcomes) - passed - len(shown)} do not apply.", ""]
     return "\n".join(lines)
-
-
-def escape(value: str) -> str:
-    """Text that renders as itself: no markup, no element, no link made of an address, nobody mentioned."""
-    said = MARKED.sub(r"\\\1", " ".join(_xml(value).split()))
-    said = said.replace("&", "&amp;").replace("\\<", "&lt;").replace("\\>", "&gt;").replace("@", "@\u200b")
-    said = re.sub(r"(?i)\b(https?|ftp|mailto|xmpp)(\\:)", "\\1\u200b\\2", said)
-    return re.sub(r"(?i)\bwww(\\\.)", "www\u200b\\1", said)
