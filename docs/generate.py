@@ -215,6 +215,29 @@ def policy_schema() -> str:
     return schema_text()
 
 
+def catalogue() -> str:
+    """Every message of the letters, as gettext's template: marked `_("…")` or `N_("…")` in the source."""
+    import ast
+
+    found: dict[str, list[str]] = {}
+    root = DOCS.parent / "src" / "showcause"
+    for path in sorted((root / "views").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "N_")
+            given = node.args[0] if named and node.args else None  # type: ignore[attr-defined]
+            if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                found.setdefault(given.value, []).append(path.relative_to(root).as_posix())
+    head = ["Content-Type: text/plain; charset=UTF-8", "Content-Transfer-Encoding: 8bit"]
+    lines = ['msgid ""', 'msgstr ""', *(f'"{line}\\n"' for line in head), ""]
+    for message in sorted(found):
+        lines += [f"#: {' '.join(dict.fromkeys(found[message]))}", f"msgid {_po(message)}", 'msgstr ""', ""]
+    return "\n".join(lines)
+
+
+def _po(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
 def pages() -> dict[Path, str]:
     """Path → text of everything that is generated."""
     page = (DOCS / "format.md").read_text(encoding="utf-8")
@@ -227,6 +250,7 @@ def pages() -> dict[Path, str]:
         DOCS / "evidence.md": evidence(),
         DOCS / "methods.md": methods(),
         DOCS / "showcause.schema.json": policy_schema(),
+        DOCS.parent / "src" / "showcause" / "locale" / "showcause.pot": catalogue(),
         DOCS / "format.md": f"{head}{begin}{kinds()}{end}{tail}",
     }
 

@@ -200,16 +200,19 @@ def split(reference: Frame) -> list[Frame]:
 
 @dataclass(frozen=True)
 class Usual:
-    """What is usual in a column of the reference: a number, or a level, or nothing that enough rows share."""
+    """What is usual in a column of the reference: a number, or a level, or nothing that enough rows share. Numbers that
+    are `coded` stand for categories: none is higher than another."""
 
     number: float | None = None
     level: str | None = None
+    coded: bool = False
 
     def side(self, column: Column) -> list[str]:
         """Each row against it: "higher", "lower", "same", "other" (than a level, or than nothing usual), "missing"."""
         values = column.values
         if self.number is not None and column.is_number:
-            found = np.where(values > self.number, "higher", np.where(values < self.number, "lower", "same"))
+            above, below = ("other", "other") if self.coded else ("higher", "lower")
+            found = np.where(values > self.number, above, np.where(values < self.number, below, "same"))
         elif self.level is not None and not column.is_number and self.level in column.levels:
             found = np.where(values == column.levels.index(self.level), "same", "other")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ class Audience(StrEnum):
 
     engineer = "engineer"
     officer = "officer"
+    subject = "subject"
 
 
 class Task(StrEnum):
@@ -218,18 +220,32 @@ def report(
     ref: RefArgument,
     audience: Annotated[Audience, typer.Option(help="Who reads it.")] = Audience.engineer,
     share: Annotated[bool, typer.Option("--share", help="Aggregates only: nothing about any single row.")] = False,
+    example: Annotated[int | None, typer.Option(help="For the subject: the position of the person's row.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="For the subject: the person's own id instead.")] = None,
+    date: Annotated[str | None, typer.Option(help="For the subject: the day of the decision.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="For the subject: its [letter] over the snapshot's own.")] = None,
+    language: Annotated[str | None, typer.Option(help="For the subject: a translation, such as de.")] = None,
     out: Annotated[Path | None, typer.Option(help="Default: NAME-VERSION-AUDIENCE.html")] = None,
     store: StoreOption = STORE,
 ) -> int:
     """Write a report as one HTML file.
 
-    It is self-contained and works offline.
+    It is self-contained and works offline. The subject's is a letter to one person decided about.
 
-    Example:  showcause report credit@champion --audience officer --share --out credit.html
+    Examples:
+
+    \b
+      showcause report credit@champion --audience officer --share --out credit.html
+      showcause report credit --audience subject --example 12 --date 2026-03-03
     """
+    from showcause.policy.policy import Policy
+
     snapshot = opened(ref, store)
-    default = Path(f"{snapshot.ref.replace('/', '-').replace(' ', '-')}-{audience.value}.html")
-    say(snapshot.report(out or default, audience=audience.value, share=share))
+    slots = {**(Policy.of(policy).letter if policy else {}), **({"date": date} if date else {})}
+    about = {"example": example, "id": id, "slots": slots or None, "language": language}
+    whose = "" if example is None and id is None else f"-{id if example is None else example}"
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{snapshot.ref}-{audience.value}{whose}")
+    say(snapshot.report(out or Path(f"{stem}.html"), audience=audience.value, share=share, **about))
     return 0 if snapshot.complete else INCOMPLETE
 
 

@@ -246,11 +246,26 @@ class Snapshot(Mapping[str, Artifact]):
         state = "complete" if self.complete else "INCOMPLETE"
         return f"Snapshot({self.ref!r}, {state}, {len(self)} artifacts, id {self.id[:12]})"
 
-    def report(self, path: str | PathLike[str], *, audience: str = "engineer", share: bool = False) -> Path:
-        """Write one self-contained HTML file and return its path; `share` leaves out everything about single rows."""
+    def report(
+        self,
+        path: str | PathLike[str],
+        *,
+        audience: str = "engineer",
+        share: bool = False,
+        example: int | None = None,
+        id: str | None = None,
+        slots: Mapping[str, Any] | None = None,
+        language: str | None = None,
+    ) -> Path:
+        """Write one self-contained HTML file and return its path; `share` leaves out everything about single rows.
+
+        audience="subject" is the letter to the person at position `example` (or with `id`) of the rows explained;
+        `slots` complete or override the policy's [letter]. Raises ParameterError where a slot is missing.
+        """
         from showcause.views.page import report  # lazy delegation upwards, listed in the layer test
 
-        return report(self, path, audience=audience, share=share)
+        letter = {"example": example, "id": id, "slots": slots, "language": language}
+        return report(self, path, audience=audience, share=share, **letter)
 
     def export(self, path: str | PathLike[str]) -> Path:
         """Write a plain folder (or, where `path` ends in .zip, one file) that `showcause.open` verifies and reads."""

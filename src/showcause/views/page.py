@@ -25,7 +25,7 @@ from showcause.views.figure import available, every_choice, spec
 from showcause.views.narrative import NOISE, caps, sentences
 from showcause.views.words import STATES, Words, cell, clean, metric, number, title
 
-AUDIENCES = ("engineer", "officer")
+AUDIENCES = ("engineer", "officer", "subject")
 TEMPLATES = Path(__file__).parent / "templates"
 TABLE_ROWS = 40  # rows of a table in the page; the snapshot holds them all
 CHART_BYTES = 320_000  # of all choices of one chart
@@ -45,18 +45,37 @@ SECTIONS = (
 INSIDE = SECTIONS[5][2]
 
 
-def report(snapshot: Snapshot, path: str | PathLike[str], *, audience: str = "engineer", share: bool = False) -> Path:
-    """Write the page for `audience` ("engineer" or "officer") to `path` and return it. Raises ParameterError."""
-    target = Path(path)
+def report(
+    snapshot: Snapshot,
+    path: str | PathLike[str],
+    *,
+    audience: str = "engineer",
+    share: bool = False,
+    **letter: Any,
+) -> Path:
+    """Write the page for `audience` ("engineer", "officer" or "subject") to `path` and return it.
+
+    `letter`: for the subject, whom it is about and what else it says; see `html`. Raises ParameterError.
+    """
+    target, made = Path(path), html(snapshot, audience=audience, share=share, **letter)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(html(snapshot, audience=audience, share=share), encoding="utf-8", newline="\n")
+    target.write_text(made, encoding="utf-8", newline="\n")
     return target
 
 
-def html(snapshot: Snapshot, *, audience: str = "engineer", share: bool = False) -> str:
-    """The page as text; the same snapshot gives the same text."""
+def html(snapshot: Snapshot, *, audience: str = "engineer", share: bool = False, **letter: Any) -> str:
+    """The page as text; the same snapshot gives the same text.
+
+    `letter`, for the subject alone: example (a row's position) or id, slots (over the policy's [letter]), language.
+    """
     if audience not in AUDIENCES:
         raise ParameterError(f"audience: {choices(audience, AUDIENCES)}")
+    if audience == "subject":
+        if share:
+            raise ParameterError("a letter is about one person: it cannot be shared as totals")
+        return letter_html(snapshot, **letter)
+    if given := [name for name, value in letter.items() if value is not None]:
+        raise ParameterError(f"{', '.join(given)}: only for audience='subject'")
     page = Page(snapshot, audience, share)
     from showcause.views import engineer, officer
 
@@ -71,6 +90,17 @@ def rendered(template: str, charts: Mapping[str, Any], **content: Any) -> str:
     policy = _policy(style, _bundle(), script)
     given = {"policy": policy, "style": style, "bundle": _bundle(), "script": script, "data": data}
     return str(_environment().get_template(template).render(**given, **content))
+
+
+def letter_html(snapshot: Snapshot, *, language: str | None = None, **about: Any) -> str:
+    """The letter to a person decided about as one HTML file, without any script. `about` as in `letter.letter`."""
+    from showcause.views.letter import letter
+    from showcause.views.messages import translator
+
+    made = letter(snapshot, translate=translator(language), language=language or "en", **about)
+    style = _style() + _asset("letter.css")
+    template = _environment().get_template("subject.html")
+    return str(template.render(letter=made, style=style, policy=_policy(style)))
 
 
 @dataclass
@@ -327,7 +357,7 @@ def _policy(style: str, *scripts: str) -> str:
     def source(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
-    allowed = " ".join(source(script) for script in scripts)
+    allowed = " ".join(source(script) for script in scripts) or "'none'"
     rest = "img-src data:; base-uri 'none'; form-action 'none'"
     return f"default-src 'none'; script-src {allowed}; style-src {source(style)}; {rest}"
 

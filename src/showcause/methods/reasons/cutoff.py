@@ -212,7 +212,7 @@ def _within(
 
 def _usual(job: Job, chosen: Reference, name: str) -> Usual:
     coded = bool(job.data.features.get(name, {}).get("values"))
-    return usual(chosen.pool.column(name), chosen.rows, coded=coded)
+    return replace(usual(chosen.pool.column(name), chosen.rows, coded=coded), coded=coded)
 
 
 def _further(job: Job, rows: Frame, found: Explained, held: dict[str, Usual]) -> dict[str, Any]:

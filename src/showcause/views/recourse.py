@@ -1,0 +1,65 @@
+"""What a person could change, from the counterfactuals that the snapshot holds for the case.
+
+No alternative is said that touches a protected or immutable feature, or one that is not among the actionable ones: such
+an alternative is left out as a whole, since the rest of it would not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from showcause.core.snapshot import Snapshot
+from showcause.views.reasons import Wording
+
+SOURCES = ("counterfactual/optimal", "counterfactual/nearest")
+MOST = 3  # alternatives
+
+
+def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) -> list[str] | None:
+    """One text for each alternative that is open to the person; None where none was worked out for this row."""
+    _ = wording.translate
+    barred = forbidden(snapshot)
+    asked, found = False, list[str]()
+    for name in SOURCES:
+        artifact = snapshot.get(name)
+        rows = [] if artifact is None else [r for r in artifact.table.to_pylist() if r["example"] == example]
+        asked = asked or bool(rows)
+        for number in dict.fromkeys(row["alternative"] for row in rows):
+            changes = [row for row in rows if row["alternative"] == number and _changed(row)]
+            if not changes or any(barred(row["feature"]) for row in changes):
+                continue
+            if any(row.get("decision") not in (None, favourable) for row in changes):
+                continue
+            told = "; ".join(_said(wording, row) for row in changes) + "."
+            if told not in found:
+                found.append(told)
+        if found:
+            break
+    return found[:MOST] if asked else None
+
+
+def forbidden(snapshot: Snapshot) -> Any:
+    """feature → whether nobody may be told to change it."""
+    data: Mapping[str, Any] = snapshot.manifest.data
+    roles = data.get("roles", {})
+    actionable = roles.get("actionable")
+    barred = {*data.get("protected", ()), *roles.get("immutable", ())}
+    return lambda feature: feature in barred or (actionable is not None and feature not in actionable)
+
+
+def _changed(row: Mapping[str, Any]) -> bool:
+    before = (row.get("before"), row.get("before_level"))
+    after = (row.get("after"), row.get("after_level"))
+    return after != before and after != (None, None)
+
+
+def _said(wording: Wording, row: Mapping[str, Any]) -> str:
+    _ = wording.translate
+    feature = row["feature"]
+    parts = {
+        "label": wording.label(feature),
+        "before": wording.quoted(feature, row.get("before"), row.get("before_level")),
+        "after": wording.quoted(feature, row.get("after"), row.get("after_level")),
+    }
+    return _("{label}: {after} instead of {before}").format(**parts)
