@@ -109,7 +109,7 @@ def test_every_family_of_columns_can_be_injected(exact_features):
         FRAME[:20],
         task="regression",
         exact_features=exact_features,
-        permutations=4,
+        half_width=0.0,
     )
     adapted, frame = read_model(lambda f: (f["race"] == "white") * 1.0, FRAME[:20], task="regression")
     rows, spec = judged("dummy", Job(adapted, dataset(adapted, frame)), **{"attribution/shapley": text})
@@ -175,20 +175,21 @@ def test_an_importance_that_does_not_vary_has_no_rank():
     assert (rows["rank_correlation"]["value"], rows["rank_correlation"]["note"]) == (None, "one side does not vary")
 
 
-def test_half_budgets_agree_with_many_orders_and_differ_with_few():
-    def run_with(permutations):
+def test_half_budgets_agree_with_many_coalitions_and_differ_with_few():
+    def run_with(evaluations):
         rows = np.random.default_rng(0).normal(size=(40, 12))
         artifact = sc.compute(
             "attribution/shapley",
-            lambda r: r[:, 0] * r[:, 1] * r[:, 2] + r[:, 3] * r[:, 4],
-            rows,
+            lambda r: np.sin(r.sum(axis=1)),
+            rows[:4],
+            background=rows[:20],
             task="regression",
-            permutations=permutations,
+            evaluations=evaluations,
         )
         return judged("agreement", job(forest()), **{"attribution/shapley": artifact})[0]["half_budgets"]
 
-    assert run_with(400)["note"] is None
-    assert run_with(2)["note"] == "below its limit"
+    assert run_with(60_000)["note"] is None
+    assert run_with(2_000)["note"] == "below its limit"
 
 
 def curve(name, at, value):

@@ -8,33 +8,37 @@ from typing import Any
 import numpy as np
 
 from showcause.adapters.frame import Frame, Rows
-from showcause.adapters.games import Values, attribution_columns, exact_values, fitting, sampled_values
+from showcause.adapters.games import Values, attribution_columns, exact_values, fitting
+from showcause.adapters.shapley import sampled_values
 from showcause.core.errors import ParameterError
 from showcause.methods.method import Job, Result, method
 
-# Within a budget of evaluations: below these, more rows or background would be had by sampling orders instead.
+# Within a budget of evaluations: below these, more rows or background would be had by sampling coalitions instead.
 EXACT_ROWS, EXACT_BACKGROUND = 40, 40
-SAMPLED_PAIRS, SAMPLED_ROWS = 16, 20
+SAMPLED_ROWS = 20
+PER_PLAYER = 40  # evaluations of a sampled row for each column: fewer rows rather than fewer evaluations
+A_ROW = 50_000  # evaluations of a sampled row where no budget is given
 
 
 @dataclass(frozen=True)
 class Plan:
     rows: Rows
     background: Frame
-    pairs: int | None  # None: every coalition is counted
+    each: int | None  # evaluations a row; None: every coalition is counted
 
 
 @method(
     "attribution/shapley",
     kind="attribution",
+    version=2,
     after=("examples/representative",),
     in_snapshot={"max_rows": 200, "max_cells": 150_000, "evaluations": 500_000},
 )
 def compute(
     job: Job,
     *,
-    permutations: int = 64,
     exact_features: int = 10,
+    half_width: float = 0.01,
     evaluations: int | None = None,
     max_rows: int | None = None,
     max_cells: int | None = None,
@@ -43,26 +47,33 @@ def compute(
 
     `base` + the `value`s of a row = its `prediction`, in the space of the model's own output; absent columns take the
     values of background rows (the interventional game). Up to `exact_features` columns every coalition is counted over
-    the whole background. Beyond, `permutations` random orders and their reverses are walked, each pair from one
-    background row; `error` is the standard error over pairs (noise "monte-carlo"; of the orders alone where
-    `permutations` is twice the background or more), efficiency holds exactly, and the background is the sample of rows
-    that were walked from, each equally often. `evaluations` caps the rows that the model is asked about,
-    and with them the rows explained, the background and the orders; `max_rows` and `max_cells` (rows × columns ×
-    classes) cap the rows. The spec says what was used.
-    Source: Shapley 1953; Castro, Gómez & Tejada 2009; Mitchell, Cooper, Frank & Holmes 2022. Compared with 2^p
-    enumeration, shap's exact explainer, and the closed form of linear models.
+    the whole background. Beyond, each row is a game against each background row, in which the columns that differ play:
+    all single columns are counted, of larger coalitions pairs of complements are drawn without replacement, equally
+    many of each size; what a proxy (the additive part of each game, or trees fitted to evaluations with other
+    background rows) says of them is known exactly, and only the rest is estimated, without bias. A row is done when the
+    half-widths of all its 95 % intervals (1.96 · `error`) are below `half_width` standard deviations of the
+    background's predictions, or its evaluations are used up; 0 uses them up.
+
+    `error` is the standard error of sampling coalitions (noise "monte-carlo"), and where a row has not met every
+    background row of that choice too; `background_error` that of the background as a sample of reference rows. A column
+    that never changes an output gets exactly zero. `evaluations` caps the distinct rows that the model is asked about
+    (50,000 for each row explained where it is None), and with it the rows explained; `max_rows` and `max_cells` (rows ×
+    columns × classes) cap the rows. The spec says what was used: for each example its evaluations, the half-width
+    reached and whether it converged.
+    Source: Shapley 1953; Musco & Witter 2025 (leverage scores); Witter, Liu & Musco 2025 (RegressionMSR). Compared with
+    2^p enumeration, shap's exact, kernel and permutation explainers, exact tree values, and linear models.
     """
-    if permutations < 2:
-        raise ParameterError(f"permutations={permutations}: an error needs two or more")
-    plan = _plan(job, permutations, exact_features, evaluations, fitting(max_rows, max_cells, _width(job)))
+    if half_width < 0:
+        raise ParameterError(f"half_width={half_width}: a share of a standard deviation cannot be negative")
+    plan = _plan(job, exact_features, evaluations, fitting(max_rows, max_cells, _width(job)))
     rows = job.data.X if len(plan.rows) == len(job.data) else job.data.X.take(plan.rows)
-    if plan.pairs is None:
+    if plan.each is None:
         values = exact_values(job.model, rows, plan.background, job.tick)
     else:
-        rngs = [job.rng("orders", int(position)) for position in job.data.positions[plan.rows]]
-        values = sampled_values(job.model, rows, plan.background, rngs, plan.pairs, job.tick)
+        rngs = [job.rng("coalitions", int(position)) for position in job.data.positions[plan.rows]]
+        values = sampled_values(job.model, rows, plan.background, rngs, plan.each, half_width, job.tick)
     triple = (values.phi, values.base, values.predictions)
-    columns = attribution_columns(job.data, plan.rows, job.target_names, triple, values.error)
+    columns = attribution_columns(job.data, plan.rows, job.target_names, triple, values.error, values.background_error)
     return Result(columns, _spec(job, plan, values))
 
 
@@ -70,8 +81,9 @@ def _width(job: Job) -> int:
     return len(job.data.X.names) * len(job.target_names)
 
 
-def _plan(job: Job, permutations: int, exact_features: int, budget: int | None, limit: int | None) -> Plan:
-    """Rows, background and orders that stay within the budget. Without one: every row allowed, the whole background."""
+def _plan(job: Job, exact_features: int, budget: int | None, limit: int | None) -> Plan:
+    """Rows, background and evaluations that stay within the budget. Without one: every row allowed, the whole
+    background."""
     p, n = len(job.data.X.names), min(len(job.data), limit or len(job.data))
     background = job.background()
     m = len(background)
@@ -81,13 +93,12 @@ def _plan(job: Job, permutations: int, exact_features: int, budget: int | None, 
             n = min(n, max(EXACT_ROWS, budget // (m << p)))
         if budget is None or n * m << p <= budget:
             return Plan(_rows(job, n), _some(job, background, m), None)
-        n = min(len(job.data), limit or len(job.data))
-    pairs = permutations
-    if budget is not None and 2 * pairs * n * (p - 1) > budget:
-        pairs = min(pairs, max(SAMPLED_PAIRS, budget // (2 * n * (p - 1))))
-        n = min(n, max(SAMPLED_ROWS, budget // (2 * pairs * (p - 1))))
-    m = min(len(background), pairs)
-    return Plan(_rows(job, n), _some(job, background, m), -(-pairs // m) * m)
+        n, m = min(len(job.data), limit or len(job.data)), len(background)
+    if budget is None:
+        return Plan(_rows(job, n), background, A_ROW)
+    free = max(1, budget - m - n)  # what rows and background themselves do not need
+    n = min(n, max(SAMPLED_ROWS, free // (PER_PLAYER * p)))
+    return Plan(_rows(job, n), background, max(1, free // n))
 
 
 def _rows(job: Job, n: int) -> Rows:
@@ -110,18 +121,24 @@ def _spec(job: Job, plan: Plan, values: Values) -> dict[str, Any]:
         "game": "interventional",
         "players": "raw columns",
         "link": "identity",
-        "estimator": "exact enumeration" if plan.pairs is None else "antithetic permutations",
+        "estimator": "exact enumeration" if plan.each is None else "paired coalitions, corrected proxy",
         "evaluations": values.evaluations,
         "additivity": {"max": residual.max(), "mean": residual.mean()},
     }
-    if plan.pairs is not None:
-        spec["orders"] = 2 * plan.pairs
-        spec["halves"] = _agreement(values)
+    if plan.each is not None:
+        idle = [name for name, none in zip(job.data.X.names, values.facts["idle"], strict=True) if none]
+        spec |= {**values.facts, "idle": idle, "halves": _agreement(values)}
+        left = sum(not done for done in spec["examples"]["converged"])
+        if left:
+            spec["notes"] = [
+                f"{left} of {len(plan.rows)} rows used up their evaluations before their intervals were as narrow as "
+                "asked for."
+            ]
     return spec
 
 
 def _agreement(values: Values) -> dict[str, float]:
-    """How far two estimates from half of the orders each agree: correlation over all values, and their mean gap as a
+    """How far two estimates from half of the draws each agree: correlation over all values, and their mean gap as a
     share of the mean absolute value."""
     assert values.halves is not None
     a, b = (half.ravel() for half in values.halves)

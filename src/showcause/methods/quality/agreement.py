@@ -18,7 +18,7 @@ NOTES = {
     "rank_correlation": "Rank correlation: SHAP says how much the model uses each column, permutation how much the "
     "prediction needs it; Spearman's correlation of the two rankings, where what cannot be told from zero is a tie.",
     "top_overlap": "Top overlap: the share of columns that both rankings put among their first five.",
-    "half_budgets": "Half budgets: the contributions estimated from one half of the orders against those from the "
+    "half_budgets": "Half budgets: the contributions estimated from one half of the coalitions against those from the "
     "other; their correlation over all rows and columns.",
     "shap_and_pdp": "SHAP and partial dependence: where a column's effect is additive the two curves rise and fall "
     "together; the median over columns of their rank correlation. A low one tells of interactions.",
@@ -26,7 +26,7 @@ NOTES = {
 LOW = {
     "rank_correlation": "the two importances rank columns differently; look at correlated columns before quoting one",
     "top_overlap": "the two importances name different leading columns; look at correlated columns before quoting one",
-    "half_budgets": "the contributions still move with the sample of orders; raise permutations or evaluations",
+    "half_budgets": "the contributions still move with the sample of coalitions; raise evaluations",
     "shap_and_pdp": "partial dependence does not tell what the contributions tell; look at the interactions",
 }
 
@@ -40,8 +40,8 @@ def compute(job: Job, *, top: int = 5) -> Result:
     """Do different explanations of the same model tell the same story?
 
     `rank_correlation` and `top_overlap`: SHAP against permutation importance. `half_budgets`: sampled Shapley values
-    from two halves of the orders. `shap_and_pdp`: binned SHAP dependence against partial dependence. Each where both
-    sides exist; `reference` is the limit, at least. A low figure is a finding about the explanation, not the model.
+    from two halves of the coalitions. `shap_and_pdp`: binned SHAP dependence against partial dependence. Each where
+    both sides exist; `reference` is the limit, at least. A low figure speaks of the explanation, not the model.
     Source: Krishna et al. 2022 (the disagreement problem), rank correlation and top-k agreement.
     """
     found: dict[str, tuple[float, int]] = {}

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from showcause.adapters.frame import Frame, Rows
-from showcause.adapters.games import exact_values, sampled_values
+from showcause.adapters.games import exact_values
 from showcause.adapters.model import Model
+from showcause.adapters.shapley import sampled_values
 from showcause.adapters.trees import tree_view
 from showcause.methods.method import Job, Result, method
 
+EVALUATIONS = 100  # of each row, for each column, where coalitions are sampled
 LIMIT = 1e-9  # relative to the largest contribution of any column
 
 NOTES = [
@@ -89,7 +91,7 @@ def _injected(job: Job, spec: Any, source: str, rows: int, background: int) -> R
     if spec["estimator"] == "exact enumeration":
         return exact_values(model, wide, behind).phi
     rngs = [job.rng("dummy orders", i) for i in range(len(wide))]
-    return sampled_values(model, wide, behind, rngs, len(behind)).phi
+    return sampled_values(model, wide, behind, rngs, EVALUATIONS * len(wide.names)).phi
 
 
 def _free(names: tuple[str, ...]) -> str:
