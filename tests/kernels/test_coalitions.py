@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from showcause.kernels.coalitions import coalitions, distinct, shapley_values
+from showcause.kernels.coalitions import coalitions, contributions, distinct, shapley_values, walk
 
 
 def test_coalitions_of_two_features():
@@ -64,3 +64,15 @@ def test_rows_that_share_a_hash_are_still_told_apart():
     codes = np.array([[twin, 0], [0, same]])
     first, inverse = distinct(codes)
     assert codes[first][inverse].tolist() == codes.tolist()
+
+
+def test_a_walk_lets_features_in_one_by_one():
+    steps = walk(np.array([[2, 0, 1]]))
+    assert steps.tolist() == [[[False, False, True], [True, False, True]]]
+
+
+def test_contributions_along_an_order_and_back():
+    order = np.array([[1, 0]])
+    forward = np.array([[[0.0], [3.0], [4.0]]])  # feature 1 adds 3, then feature 0 adds 1
+    backward = np.array([[[0.0], [2.0], [4.0]]])  # feature 0 adds 2, then feature 1 adds 2
+    assert contributions(order, forward, backward)[0, :, 0].tolist() == [1.5, 2.5]

@@ -21,7 +21,7 @@ import numpy as np
 from showcause.adapters import readable
 from showcause.adapters.dataset import PRIVATE_ROWS
 from showcause.adapters.frame import Column, Frame, Rows
-from showcause.adapters.games import exact_values, sampled_values
+from showcause.adapters.games import exact_values, walked_values
 from showcause.adapters.model import Model
 from showcause.adapters.trees import NotAForest, TreeView, tree_view
 from showcause.kernels import trees as kernels
@@ -145,7 +145,7 @@ def _by_asking(model: Model, rows: Frame, folds: Sequence[Frame], pairs: int, ti
             values = exact_values(model, rows, fold, part)
         else:
             rngs = [np.random.default_rng([number, key]) for key in row_keys(rows)]
-            values = sampled_values(model, rows, fold, rngs, -(-pairs // len(fold)) * len(fold), part)
+            values = walked_values(model, rows, fold, rngs, -(-pairs // len(fold)) * len(fold), part)
         found.append(values)
     phi = np.stack([values.phi for values in found])
     return Contributions(phi, np.stack([values.base for values in found]), found[0].predictions)

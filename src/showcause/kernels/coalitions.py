@@ -4,6 +4,7 @@ Notation
     p      features (players), K outputs
     v(S)   worth of a coalition S: the mean output over background rows whose features in S come from the row explained
     phi_j  sum over S without j of |S|! (p - |S| - 1)! / p! * (v(S + j) - v(S))        Shapley 1953, eq. 1
+    order  a permutation of the features; along it, feature j adds v(before and j) - v(before)
 """
 
 from __future__ import annotations
@@ -59,3 +60,28 @@ def distinct(codes: Array) -> tuple[Array, Array]:
     if not (codes[first[inverse]] == codes).all():
         _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
     return first, inverse.ravel()
+
+
+def walk(orders: Array) -> Array:
+    """(n, p) orders → (n, p - 1, p) booleans: who is in after 1, 2, … p - 1 steps. The way back is the complement."""
+    n, p = orders.shape
+    rank = np.empty_like(orders)
+    np.put_along_axis(rank, orders, np.broadcast_to(np.arange(p), (n, p)), axis=1)
+    return rank[:, None, :] < np.arange(1, p)[None, :, None]
+
+
+def contributions(orders: Array, forward: Array, backward: Array) -> Array:
+    """(n, p, K): each feature's mean addition along an order and along its reverse.
+
+    forward, backward  (n, p + 1, K) worth after 0, 1, … p steps along `orders` (n, p) and along their reverse
+    Source: Castro, Gómez & Tejada 2009; the paired (antithetic) order is that of Mitchell, Cooper, Frank & Holmes 2022.
+    """
+    n, p = orders.shape
+    out = np.zeros((n, p, forward.shape[2]))
+    index = orders[:, :, None]
+    np.put_along_axis(out, np.broadcast_to(index, out.shape), added(forward[:, 1:], forward[:, :-1]) / 2, axis=1)
+    back = np.zeros_like(out)
+    np.put_along_axis(
+        back, np.broadcast_to(index[:, ::-1], out.shape), added(backward[:, 1:], backward[:, :-1]) / 2, axis=1
+    )
+    return out + back
