@@ -1,0 +1,125 @@
+"""counterfactual/nearest: see `compute`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from showcause.adapters.distance import MEANING, Typical
+from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.nearest import Pool, changed, nearest
+from showcause.adapters.recourse import allowed
+from showcause.adapters.wanted import Found, Wanted, asked, columns, neighbours, other, rows_of
+from showcause.core.errors import NotApplicable, ParameterError
+from showcause.methods.method import Job, Result, method, positive
+
+POOL = 5_000  # rows whose cells may be taken
+NONE = "none was found among the rows at hand: each that is decided so differs in what must not change"
+
+
+@method(
+    "counterfactual/nearest",
+    kind="counterfactual",
+    after=("examples/representative",),
+    in_snapshot={"max_rows": 12, "evaluations": 500},
+)
+def compute(
+    job: Job,
+    *,
+    target: str | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    alternatives: int = 3,
+    sparsity: float = 0.5,
+    evaluations: int = 2_000,
+    max_rows: int | None = None,
+) -> Result:
+    """Which case like this one gets another outcome, and which of its differences matter?
+
+    For any model: from the nearest rows that the model decides as wanted, what may not change put back; then feature by
+    feature whatever is not needed, the dearest first; then each changed number as near to its own as the values seen
+    allow. At most `evaluations` rows are asked about for each row explained, besides one prediction of the pool. Every
+    alternative has been confirmed by the model; where none is, the row says so. It need not be the nearest that there
+    is: see counterfactual/optimal for tree ensembles.
+
+    `target`, `at_least`, `at_most`, what is allowed, `distance`, `nearest` and `typical` are as there. The pool is the
+    training rows (at most 5,000; without them the rows explained). Sources: Keane & Smyth 2020; Guidotti et al. 2019.
+    """
+    positive(alternatives=alternatives, evaluations=evaluations, max_rows=max_rows)
+    if sparsity < 0:
+        raise ParameterError(f"sparsity must be at least 0, got {sparsity}")
+    general = asked(job.model, target, at_least, at_most)
+    if general is not None and general.label is None and not np.isfinite([general.low, general.high]).any():
+        raise NotApplicable("a regression model has no other outcome by itself: give at_least or at_most")
+    chosen = job.sample(max_rows, include=job.example_rows)
+    mine = job.data.X.take(chosen)
+    reference, outputs, sampled = _reference(job)
+    limits = allowed(job.data)
+    pool = Pool(reference.stack(mine), len(reference), limits, sparsity)
+    kept: dict[Wanted, tuple[Typical, Rows]] = {}
+    before = job.outputs[chosen]
+    rows: list[dict[str, Any]] = []
+    used = []
+    for done, number in enumerate(chosen.tolist()):
+        decide = job.decision.classes
+        wanted = general or other(
+            job.model, job.decision.favourable, before[done], int(decide(before[done][None, :])[0])
+        )
+        if wanted not in kept:
+            rng = job.rng("neighbours")
+            typical = neighbours(pool.rows, outputs, wanted, decide, len(reference), rng)
+            kept[wanted] = typical, np.flatnonzero(wanted.reached(outputs, decide))
+        found, asked_about, note = list[Found](), 0, "it has the wanted outcome already"
+        if not wanted.reached(before[done][None, :], decide)[0]:
+            row = len(reference) + done
+            found, asked_about, note = _one(job, pool, row, wanted, kept[wanted][1], alternatives, evaluations)
+        used.append(asked_about)
+        rows += rows_of(job.data, job.model, number, wanted, before[done], decide, found, kept[wanted][0], note)
+        job.tick((done + 1) / len(chosen))
+    spec: dict[str, Any] = {
+        **job.rows_spec(chosen),
+        **job.space,
+        "decision": job.decision.document,
+        "distance": MEANING,
+        "allowed": limits.document,
+        "pool": {"rows": len(reference), **sampled},
+        "evaluations": {"limit_per_row": evaluations, "used": used, "shared": len(reference)},
+        "confirmed_by": "the model",
+        "refits": "no retrained models were at hand: agreement is not stated",
+    }
+    if len(chosen) < len(job.data):
+        spec["cap"] = {"rows": len(chosen), "of": len(job.data)}
+    return Result(columns(rows, job.data), spec)
+
+
+def _reference(job: Job) -> tuple[Frame, Rows, dict[str, Any]]:
+    """(rows whose cells may be taken, their outputs, what the spec says of them)."""
+    source = "train" if job.data.train is not None else "X"
+    whole = job.data.X if job.data.train is None else job.data.train
+    if len(whole) <= POOL:
+        return whole, job.outputs if source == "X" else job.train_outputs, {"source": source}
+    rows = np.sort(job.rng("nearest").choice(len(whole), POOL, replace=False))
+    sample = whole.take(rows)
+    return sample, job.model.predict(sample), {"source": source, "sampled_from": len(whole)}
+
+
+def _one(
+    job: Job, pool: Pool, row: int, wanted: Wanted, donors: Rows, alternatives: int, evaluations: int
+) -> tuple[list[Found], int, str]:
+    def right(frame: Frame) -> Rows:
+        return wanted.reached(job.model.predict(frame), job.decision.classes)
+
+    if not len(donors):
+        return [], 0, "no row at hand is decided so"
+    picked, used = nearest(pool, row, donors, right, alternatives, max(1, evaluations - alternatives))
+    found = []
+    for picks in picked:
+        frame = pool.rows.gather(picks[None, :])
+        costs = {
+            pool.rows.names[j]: float(pool.costs(row, np.array([picks[j]]))[0, j]) for j in changed(pool, row, picks)
+        }
+        outputs = job.model.predict(frame)
+        if wanted.reached(outputs, job.decision.classes)[0]:
+            found.append(Found(frame, tuple(costs), costs, outputs[0]))
+    return found, used + len(picked), NONE
