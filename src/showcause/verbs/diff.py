@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from showcause.core.diff import SECTIONS, Change, Diff, Scalar
 from showcause.core.errors import InputError
 from showcause.core.snapshot import Snapshot
+from showcause.policy.policy import Policy
 from showcause.store.store import Store
-from showcause.verbs.differences import curves, manifest, panels, tables
+from showcause.verbs.differences import curves, flips, manifest, panels, tables
+from showcause.verbs.differences.policy import findings
 from showcause.verbs.differences.sides import NO_PANEL, Sides
 from showcause.verbs.open import open as open_snapshot
 from showcause.views.narrative import say
@@ -25,6 +28,7 @@ PARTS: tuple[Callable[[Sides], Iterator[Change]], ...] = (
     tables.scores,
     tables.importance,
     curves.curves,
+    flips.flips,
 )
 
 
@@ -32,36 +36,42 @@ def diff(
     before: Snapshot | str | os.PathLike[str],
     after: Snapshot | str | os.PathLike[str],
     *,
+    policy: Policy | str | os.PathLike[str] | Mapping[str, Any] | None = None,
     store: str | os.PathLike[str] | Store | None = None,
+    on: str | date | None = None,
 ) -> Diff:
     """What changed from `before` to `after`: statuses, data, model, decision, performance, importance, curves, segments
     and fairness, outcomes that flipped.
 
     before, after   snapshots, or what `showcause.open` takes: "credit/6", "credit@champion", an exported folder or zip
+    policy          showcause.toml, or the same as a mapping: findings that are new under it, and those that are gone
     store           where refs are looked up (default .showcause)
+    on              the day that waivers are judged on (default: today, UTC)
 
     Each Change is "changed" (beyond retraining noise and margin), "unchanged" (equivalence shown), "inconclusive" or
     "not-comparable" (other rows, background, game or output space; the message says which). Verdicts on numbers need a
     panel of retrainings on both sides (explain with refits=K); without one they are inconclusive, with before, after
     and row-level error. The very same snapshot twice: no change at all. Changes stand in a reviewer's order.
 
-    Raises NotFound, Corrupt, ParameterError where a ref cannot be opened.
+    Raises NotFound, Corrupt, ParameterError where a ref cannot be opened, PolicyError.
     """
     sides = Sides(_opened(before, store), _opened(after, store))
     facts = [_identity(snapshot) for snapshot in (sides.before, sides.after)]
     if sides.before.id == sides.after.id:
         same = "Nothing changed: both are the same snapshot."
         return Diff(facts[0], facts[1], same, (), {"compared": False, "reason": "the snapshots are one"})
-    found: list[Change] = []
+    found = [] if policy is None else list(findings(sides, policy, store, on))
     for part in PARTS:
         found += part(sides)
     ordered = sorted(found, key=_order)
     state = panels.state(sides)
     kept, cut = ordered[:LIMIT], max(0, len(ordered) - LIMIT)
     drawn, curves_cut = curves.drawn(sides, kept)
-    left = {name: count for name, count in (("changes", cut), ("curves", curves_cut)) if count}
+    flipped, flips_cut = flips.listed(sides)
+    left = {name: n for name, n in (("changes", cut), ("curves", curves_cut), ("flips", flips_cut)) if n}
+    charts = {"curves": tuple(drawn), "flips": tuple(flipped)}
     return Diff(
-        facts[0], facts[1], _headline(kept, state, sides), tuple(kept), state, {"curves": tuple(drawn)},
+        facts[0], facts[1], _headline(kept, state, sides), tuple(kept), state, charts,
         sides.dictionary, left,
     )  # fmt: skip
 

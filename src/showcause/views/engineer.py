@@ -30,7 +30,7 @@ def _section(page: Page, key: str, heading: str, first: tuple[str, ...], folders
     names = [name for name in first if name in page.snapshot]
     names += [name for name in page.snapshot if name.partition("/")[0] in folders.split() and name not in names]
     if key == "performance":
-        names = [name for name in names if name not in INSIDE]
+        names = [name for name in names if name not in INSIDE and page.snapshot.head(name)["kind"] != "rows"]
     cards: list[Card] = []
     for name in names:
         artifact = page.artifact(name)
