@@ -5,6 +5,7 @@ Law: `from_shap(to_shap(a))` has the values, bases, predictions and inputs of `a
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,9 @@ def explanation(artifact: Artifact, target: str | None = None, feature: str | No
 
 def _library() -> Any:
     try:
-        import shap
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what shap imports warns of its own future
+            import shap
     except ImportError:
         raise MissingExtra.of("shap", "shap") from None
     return shap
