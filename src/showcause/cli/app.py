@@ -122,6 +122,8 @@ def explain(
     seed: Annotated[int, typer.Option(help="Of everything drawn by chance.")] = 0,
     refits: Annotated[int | None, typer.Option(help="Train so many times again: what would chance give?")] = None,
     refit: Annotated[str | None, typer.Option(help="module:function (X, y, seed) for what cannot be cloned.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="REF on whose rows the model is explained too.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="The baseline's rows, where it stores none.")] = None,
     panel: Annotated[list[str] | None, typer.Option(help="REF of an earlier night, instead; repeat.")] = None,
     allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Load a pickle; the record says so.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
@@ -143,7 +145,7 @@ def explain(
     given = Options(
         model, data, label, train, background, name, segments, protected, context, id, threshold, favourable,
         None if task is None else task.value, version, policy_file(policy, no_policy), seed,
-        refits, refit, panel, allow_pickle, store,
+        refits, refit, panel, baseline, reference, allow_pickle, store,
     )  # fmt: skip
     snapshot = run(given)
     if as_json:

@@ -39,6 +39,8 @@ class Options:
     refits: int | None
     refit: str | None
     panel: Sequence[str] | None
+    baseline: str | None
+    reference: Path | None
     allow_pickle: bool
     store: Path
 
@@ -46,6 +48,7 @@ class Options:
 def run(options: Options) -> Snapshot:
     """The published snapshot. Raises InputError for what cannot be used."""
     import showcause
+    from showcause.cli.app import opened
 
     _tell_costs()
     rules = Policy.of(options.policy)
@@ -62,6 +65,10 @@ def run(options: Options) -> Snapshot:
     background = None
     if options.background is not None:
         background = recast(loaded.native, split(_beside(options.background, roles, times), roles).X)
+    reference = None
+    if options.reference is not None:
+        pinned = split(_beside(options.reference, roles, times), roles)
+        reference = {"X": recast(loaded.native, pinned.X), "y": pinned.y, "context": pinned.context}
     try:
         return showcause.explain(
             loaded.native,
@@ -84,6 +91,8 @@ def run(options: Options) -> Snapshot:
             refits=options.refits,
             refit=None if options.refit is None else load_model(options.refit).native,
             panel=options.panel or None,
+            baseline=None if options.baseline is None else opened(options.baseline, options.store),
+            reference=reference,
             model_file=loaded.source if Path(loaded.source).is_file() else None,
             consents=loaded.consents,
         )

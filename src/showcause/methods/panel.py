@@ -38,7 +38,7 @@ class Panel:
     """`identity` is a digest of all that decides the members, "" where that cannot be known.
 
     facts     what the spec says further of the source
-    train     member number (from 1) and job → a fitted native model
+    train     member number (from 1) → a fitted native model
     stored    for nights: the snapshots, in the order given
     announce  is told the cost once the first member is trained
     """
@@ -47,7 +47,7 @@ class Panel:
     count: int
     identity: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    train: Callable[[int, Job], Any] | None = None
+    train: Callable[[int], Any] | None = None
     stored: Sequence[Snapshot] = ()
     announce: Callable[[str], None] = lambda text: None
     _trained: dict[int, Model | str] = field(default_factory=dict, compare=False)
@@ -69,7 +69,7 @@ class Panel:
         """The member's model, or why there is none: one that fails is told, and the others stay."""
         assert self.train is not None
         try:
-            model = adapt(self.train(number, job), job.data.X, task=job.model.task, y=list(job.model.labels) or None)
+            model = adapt(self.train(number), job.data.X, task=job.model.task, y=list(job.model.labels) or None)
             if (model.classes, model.space) != (job.model.classes, job.model.space):
                 raise ModelError(
                     f"it gives {model.space} of {list(model.classes)}, the model explained gives {job.model.space} of "
@@ -156,13 +156,14 @@ class Panel:
         return made, failed
 
 
-def of_refits(count: int, given: Refit | None, model: Model, data: Dataset, labels: Any) -> Panel:
-    """`count` models trained on bootstrapped rows of data.train, by `given` or as clones. labels: those rows' own.
+def of_refits(count: int, given: Refit | None, of: Job, labels: Any) -> Panel:
+    """`count` models trained on bootstrapped rows of of.data.train, by `given` or as clones. labels: those rows' own.
 
     Rows and seeds follow from the job's seed and the model's digest: two models have panels of their own.
     Raises ParameterError without labelled training rows or for a count that tells nothing, ModelError where the model
     cannot be cloned.
     """
+    model, data = of.model, of.data
     if isinstance(count, bool) or not isinstance(count, int) or count < LEAST:
         raise ParameterError(f"refits must be a whole number from {LEAST}, as one has no spread; got {count!r}")
     if data.train is None or data.train_y is None or labels is None:
@@ -170,9 +171,9 @@ def of_refits(count: int, given: Refit | None, model: Model, data: Dataset, labe
     refit = cloned(model.native) if given is None else given
     frame, classes, answers = data.train, data.train_y, plain_labels(labels)
 
-    def train(number: int, job: Job) -> Any:
-        rows = bootstrapped(classes, job.rng("refit rows", model.digest, number))
-        seed = int(job.rng("refit seed", model.digest, number).integers(2**31 - 1))
+    def train(number: int) -> Any:
+        rows = bootstrapped(classes, of.rng("refit rows", model.digest, number))
+        seed = int(of.rng("refit seed", model.digest, number).integers(2**31 - 1))
         return refit(frame.take(rows).native, answers[rows], seed)
 
     by = "clones of the estimator" if given is None else "the function given as refit"
@@ -186,7 +187,7 @@ def of_folds(estimators: Sequence[Any], model: Model, data: Dataset) -> Panel:
     opaque = any(member.opaque for member in members)
     digests = [member.digest for member in members]
     identity = "" if opaque else _digest("folds", *digests)
-    return Panel("folds", len(members), identity, {"models": digests}, lambda number, job: members[number - 1])
+    return Panel("folds", len(members), identity, {"models": digests}, lambda number: members[number - 1])
 
 
 def of_nights(snapshots: Sequence[Snapshot], facts: Mapping[str, Any]) -> Panel:

@@ -18,7 +18,7 @@ from showcause.adapters.model import PROBE_ROWS, Model, Task, one_thread
 from showcause.adapters.refit import Refit
 from showcause.adapters.replaced import forest_view
 from showcause.core import canonical
-from showcause.core.artifact import Artifact
+from showcause.core.artifact import Artifact, read_head
 from showcause.core.errors import NotApplicable, ParameterError, PolicyError, ShowcauseError, choices, spoken
 from showcause.core.snapshot import Manifest, Record, Snapshot, Status
 from showcause.environment import author, commit, packages
@@ -30,6 +30,7 @@ from showcause.privacy import without_rows
 from showcause.store.folder import FolderStore
 from showcause.store.memory import MemoryStore
 from showcause.store.store import Store, check_name, open_ref, publish
+from showcause.verbs.baseline import COMPARED, INPUT, PREFIX, Pinned, pinned
 from showcause.verbs.compute import decide, read_background, read_model
 
 # Where one method answers a question exactly, the other's answer is not needed.
@@ -39,6 +40,7 @@ LOST = {
     "train": "no training rows: background and surrogate come from X, the gap to training is unknown",
     "context": "no further columns for segments",
     "background": "reference rows are a sample of the training rows, or of X",
+    "baseline": "explained on its own rows alone, which a baseline may not share",
     "refits": "what would be otherwise had the model been trained once more is unknown",
 }
 # Roles that the policy may declare and that no method heeds yet: said in the snapshot, not ignored in silence.
@@ -70,6 +72,8 @@ def explain(
     refits: int | None = None,
     refit: Refit | None = None,
     panel: Sequence[Any] | Mapping[str, Any] | None = None,
+    baseline: Snapshot | str | None = None,
+    reference: Any = None,
     progress: bool | None = None,
     model_file: str | PathLike[str] | None = None,
     consents: Sequence[str] = (),
@@ -88,6 +92,10 @@ def explain(
                            returns a fitted model, for what cannot be cloned
     panel                  in place of refits: the outcome of cross_validate(return_estimator=True) or its estimators,
                            or earlier snapshots (or their refs) of the same rows
+    baseline               a snapshot (or its ref in `store`) on whose rows and background the model is explained too,
+                           as artifacts "baseline/…", so that a diff compares like with like; `reference`: those rows, X
+                           or (X, y) or {"X": …, "y": …, "context": …, "background": …}, where it stores none or the
+                           new model needs more columns; checked by digest
     model_file             the file that the model is stored in, if any: the digest of its bytes goes into the record
     consents               what was allowed on the way (such as reading a pickle), kept in the record
 
@@ -125,16 +133,22 @@ def explain(
     job = Job(adapted, data, decision, seed, read_background(adapted, background))
     with one_thread():
         job = replace(job, panel=_panel(job, rules, refits, refit, panel, train, where))
+        if reference is not None and baseline is None:
+            raise ParameterError("reference= holds the rows of a baseline; say which by baseline=")
+        compared = open_ref(where, baseline) if isinstance(baseline, str) else baseline
+        like = None if compared is None else pinned(job, compared, reference)
         outcome = _work(job, required, rules, where, progress)
         facts = model_facts(job, rules)
-    statuses = {**outcome.statuses, **_inputs(job, rules, outcome)}
+        also = _on_baseline(like, required, rules, where, progress) if like is not None else Outcome({}, {}, {}, {})
+    statuses = {**outcome.statuses, **also.statuses, **_inputs(job, rules, outcome)}
+    statuses[INPUT] = Status("not-given", LOST["baseline"]) if like is None else like.status
     manifest = Manifest(
         facts,
-        {**data_facts(job, rules), **_texts(rules)},
+        {**data_facts(job, rules), **_texts(rules), **({} if like is None else {"baseline": plain(like.facts)})},
         decision.document,
-        (*required, *(f"input/{i}" for i in rules.require.get("inputs", []))),
+        (*required, *also.statuses, *(f"input/{i}" for i in rules.require.get("inputs", []))),
         statuses,
-        outcome.digests,
+        {**outcome.digests, **also.digests},
     )
 
     def record(number: int, parent: str | None) -> Record:
@@ -145,6 +159,7 @@ def explain(
             "seed": seed,
             "consents": list(consents),
             "model_file": stored,
+            **({} if compared is None else {"baseline": compared.ref}),
         }
         return Record(
             manifest=manifest.digest,
@@ -156,7 +171,7 @@ def explain(
             commit=commit(),
             environment=packages(adapted.family),
             configuration=configuration,
-            durations=outcome.durations,
+            durations={**outcome.durations, **also.durations},
         )
 
     if store is None:
@@ -233,7 +248,7 @@ def _panel(
                 raise ParameterError("refit= says how to train again; say how often by refits=8")
             return None
         labels = train[1] if isinstance(train, tuple) and len(train) == 2 else None
-        return of_refits(count, refit, job.model, job.data, labels)
+        return of_refits(count, refit, job, labels)
     members = list(given["estimator"] if isinstance(given, Mapping) and "estimator" in given else given)
     if len(members) < LEAST:
         raise ParameterError(f"panel= needs {LEAST} members or more, as one has no spread; got {len(members)}")
@@ -254,8 +269,23 @@ class Outcome:
     panels: dict[str, dict[int, str]]  # artifact of a panel → member that failed → why
 
 
-def _work(job: Job, required: Sequence[str], rules: Policy, store: Store, progress: bool | None) -> Outcome:
-    """Every required method in order of use; each artifact is stored as soon as it is made."""
+def _on_baseline(like: Pinned, required: Sequence[str], rules: Policy, store: Store, progress: bool | None) -> Outcome:
+    """What a diff compares, of the baseline's rows. Artifacts of another background than the baseline's are dropped."""
+    if like.job is None:
+        return Outcome({}, {}, {}, {})
+    found = _work(like.job, [n for n in required if n in COMPARED], rules, store, progress, PREFIX)
+    for name, digest in list(found.digests.items()):
+        used = read_head(store.get(digest))["spec"].get("background")
+        if used is not None and used["digest"] != like.background:
+            del found.digests[name]
+            found.statuses[name] = Status("not-applicable", "the baseline's background could not be used")
+    return found
+
+
+def _work(
+    job: Job, required: Sequence[str], rules: Policy, store: Store, progress: bool | None, prefix: str = ""
+) -> Outcome:
+    """Every required method in order of use; each artifact is stored when it is made, named behind `prefix`."""
     from showcause.progress import bar
 
     order = _ordered(required)
@@ -271,16 +301,16 @@ def _work(job: Job, required: Sequence[str], rules: Policy, store: Store, progre
             given = {n: a for n, a in made.items() if n in handed(method)}
             tick = _ticker(tell, method.name, step, len(order))
             mine = replace(job, uses=given, tick=tick, panel=job.panel if method.panel else None)
-            status, artifact = _one(method, mine, made, rules, store, inputs)
+            status, artifact = _one(method, mine, made, rules, store, inputs, prefix)
             if artifact is not None:
                 made[method.name] = artifact
             if method.name in required:
-                outcome.statuses[method.name] = status
-                outcome.durations[method.name] = round(time.perf_counter() - began, 3)
+                outcome.statuses[prefix + method.name] = status
+                outcome.durations[prefix + method.name] = round(time.perf_counter() - began, 3)
                 if method.panel:
-                    outcome.panels[method.name] = {} if artifact is None else _failed_members(artifact)
+                    outcome.panels[prefix + method.name] = {} if artifact is None else _failed_members(artifact)
                 if artifact is not None:
-                    outcome.digests[method.name] = artifact.digest
+                    outcome.digests[prefix + method.name] = artifact.digest
         tell("done", 1.0)
     return outcome
 
@@ -322,7 +352,7 @@ def _ordered(required: Sequence[str]) -> list[Method]:
 
 
 def _one(
-    method: Method, job: Job, made: Mapping[str, Artifact], rules: Policy, store: Store, inputs: str
+    method: Method, job: Job, made: Mapping[str, Artifact], rules: Policy, store: Store, inputs: str, prefix: str
 ) -> tuple[Status, Artifact | None]:
     if INSTEAD.get(method.name) in made:
         return Status("not-applicable", f"{INSTEAD[method.name]} answers the same question exactly"), None
@@ -333,11 +363,12 @@ def _one(
             return Status("failed", f"it needs {entry.replace('|', ' or ')}, and there is none", "needs-other"), None
     try:
         params = method.resolve({**method.in_snapshot, **rules.methods.get(method.name, {})})
-        key = _memo_key(method, job, params, inputs)
+        key = _memo_key(prefix + method.name, method.version, job, params, inputs)
         known = store.remembered(key) if key else None
         if known is not None:
             return Status("ok"), Artifact.read(store.get(known), store)
         artifact = run(method, job, params)
+        artifact = replace(artifact, name=prefix + artifact.name)
         if rules.omits_rows:
             artifact = without_rows(artifact, job.once("rare levels", job.data.rare_levels))
         for data in artifact.objects():
@@ -371,11 +402,11 @@ def _inputs_digest(job: Job, rules: Policy) -> str:
     return canonical.digest(canonical.dumps(plain(facts)))
 
 
-def _memo_key(method: Method, job: Job, params: Mapping[str, Any], inputs: str) -> str | None:
+def _memo_key(name: str, version: int, job: Job, params: Mapping[str, Any], inputs: str) -> str | None:
     if not inputs or (job.panel is not None and not job.panel.identity):
         return None
     used = {name: artifact.digest for name, artifact in job.uses.items()}
-    facts = [method.name, method.version, plain(params), inputs, used]
+    facts = [name, version, plain(params), inputs, used]
     return canonical.digest(canonical.dumps(facts if job.panel is None else [*facts, job.panel.identity]))
 
 

@@ -73,7 +73,8 @@ def _cases(page: Page, chosen: Artifact) -> list[Card]:
 def _rest(page: Page, shown: set[str]) -> list[Card]:
     found = []
     for name in page.snapshot:
-        artifact = page.artifact(name) if name not in shown else None
+        apart = name.startswith(("baseline/", "refits/"))  # of other rows, for diffs; and told where they bear on a card
+        artifact = page.artifact(name) if name not in shown and not apart else None
         if artifact is not None:
             found.append(page.card(artifact))
     return found
