@@ -73,7 +73,7 @@ def _cases(page: Page, chosen: Artifact) -> list[Card]:
 def _rest(page: Page, shown: set[str]) -> list[Card]:
     found = []
     for name in page.snapshot:
-        apart = name.startswith(("baseline/", "refits/"))  # of other rows, for diffs; and told where they bear on a card
+        apart = name.startswith(("baseline/", "refits/"))  # for diffs; and told where they bear
         artifact = page.artifact(name) if name not in shown and not apart else None
         if artifact is not None:
             found.append(page.card(artifact))
