@@ -10,7 +10,7 @@ from typing import Any
 
 from showcause.adapters.model import Task
 from showcause.core.diff import Diff
-from showcause.core.errors import Conflict, Corrupt, InputError, NotFound
+from showcause.core.errors import Conflict, Corrupt, InputError, NotFound, ShowcauseError
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Snapshot
 from showcause.core.verdict import Verdict
@@ -150,7 +150,13 @@ def _baseline(
 
 
 def _diff(before: Snapshot, after: Snapshot) -> Diff | None:
-    return None
+    """None where the two cannot be held against each other; the checks that need it then say that they cannot tell."""
+    from showcause.verbs.diff import diff
+
+    try:
+        return diff(before, after)
+    except (ShowcauseError, OSError):
+        return None
 
 
 STATES = {"": "good", "unknown-key": "unknown-key", "replayed": "other-snapshot", "other-verdict": "other-snapshot"}

@@ -61,16 +61,16 @@ def _compared(facts: Facts, limit: Mapping[str, Any], before: Number | None, aft
         )
     delta = after.value - before.value
     moved = f"{words(after)}, before {before.value:.4g}"
+    if delta == 0:
+        return "met", f"{moved}: the very same", evidence
     found = _found(facts, limit, after)
     if found is not None:
         if found.verdict == "unchanged" or (found.verdict == "changed" and abs(delta) <= most):
             return "met", f"{moved}: {found.verdict}", evidence
         return "not-met" if found.verdict == "changed" else "cant-tell", f"{moved}: {found.message}", evidence
-    if limit.get("column", "value") == "value" and limit.get("as", "value") == "value" and facts.diff is None:
-        said = "without a diff nobody can tell a change from the noise of retraining"
-        return (
-            ("met", f"{moved}: the very same", evidence) if delta == 0 else ("cant-tell", f"{moved}: {said}", evidence)
-        )
+    if limit.get("column", "value") == "value" and limit.get("as", "value") == "value":
+        said = "the diff has not looked at it, and only a panel of retrainings tells change from their noise"
+        return "cant-tell", f"{moved}: {said}", evidence
     low = (after.value if after.low is None else after.low) - (before.value if before.high is None else before.high)
     high = (after.value if after.high is None else after.high) - (before.value if before.low is None else before.low)
     if max(abs(low), abs(high)) <= most:
@@ -87,6 +87,7 @@ def _found(facts: Facts, limit: Mapping[str, Any], after: Number) -> Change | No
     key = {name: str(cell) for name, cell in after.evidence.key.items()}
     for one in facts.diff.changes:
         known = {name: str(cell) for name, cell in one.key.items() if cell is not None}
-        if one.artifact == after.evidence.artifact and known == key:
+        told = {name: cell for name, cell in known.items() if name in key or name not in ("by", "level")}
+        if one.artifact == after.evidence.artifact and told == key:
             return one
     return None
