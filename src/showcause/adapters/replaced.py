@@ -18,10 +18,11 @@ from showcause.adapters.model import BATCH, Model
 from showcause.adapters.trees import NotAForest, TreeView, tree_view
 from showcause.core.errors import ModelError
 from showcause.kernels.shuffle import circular_donors
-from showcause.kernels.trees.walks import walk_with_donors
+from showcause.kernels.trees.walks import walk_over_grid, walk_with_donors
 
 WALK_CELLS = 8_000_000  # predictions that one walk over the trees holds
 FOREST_SPEED = 3  # changed rows that a walk answers in the time that a model takes for one
+GRID_SPEED = 20  # the same where all rows take the same places
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ def forest_view(model: Model, X: Frame) -> TreeView | None:
         return None
 
 
-def budget(model: Model, X: Frame, predictions: int | None) -> int | None:
-    """Predicted rows that a budget for calls of the model allows; a forest answers more in the same time."""
-    return predictions if predictions is None or forest_view(model, X) is None else FOREST_SPEED * predictions
+def budget(model: Model, X: Frame, predictions: int | None, speed: int = FOREST_SPEED) -> int | None:
+    """Predicted rows that a budget for calls of the model allows; a forest answers `speed` times as many."""
+    return predictions if predictions is None or forest_view(model, X) is None else speed * predictions
 
 
 _CODES: dict[int, Rows] = {}
@@ -100,6 +101,36 @@ def _from_codes(view: TreeView, X: Frame, rows: Rows, moved: Mapping[str, Rows])
         columns = np.flatnonzero(view.players == X.names.index(name))
         mixed[:, columns] = codes[np.ix_(donors, columns)]
     return view.response(view.forest.predict_codes(mixed))
+
+
+Place = tuple[Sequence[str], Rows]  # columns, and the rows (places,) that they are taken from together
+
+
+def over_grid(model: Model, X: Frame, rows: Rows, grids: Sequence[Place]) -> Iterator[Rows]:
+    """For each grid (places, n, outputs): what the model predicts for `rows` (n,) with the columns at each place."""
+    view = forest_view(model, X)
+    if view is None:
+        for names, donors in grids:
+            changes = [Change(rows, dict.fromkeys(names, np.full(len(rows), donor))) for donor in donors]
+            yield np.stack(list(replaced(model, X, changes)))
+        return
+    sets = [names for names, _ in grids]
+    longest = max((len(donors) for _, donors in grids), default=1)
+    answers: dict[int, Rows] = {}
+    codes, outputs = _codes(view, X), max(1, len(model.targets))
+    done = 0
+    for together in _rounds(sets, max(1, WALK_CELLS // max(1, len(rows) * outputs * longest))):
+        owner = _owner(view, X, [sets[j] for j in together])
+        places = np.zeros((max(len(grids[j][1]) for j in together), codes.shape[1]), dtype=codes.dtype)
+        for number, j in enumerate(together):
+            columns = np.flatnonzero(owner == number)
+            at = np.pad(grids[j][1], (0, len(places) - len(grids[j][1])), mode="edge")
+            places[:, columns] = codes[np.ix_(at, columns)]
+        walked = walk_over_grid(view.forest, codes[rows], places, owner, 0, len(together))
+        answers |= {j: view.response(walked[number][: len(grids[j][1])]) for number, j in enumerate(together)}
+        while done in answers:
+            yield answers.pop(done)
+            done += 1
 
 
 def against_unchanged(model: Model, X: Frame, changes: list[Change]) -> Iterator[tuple[Rows, Rows]]:
@@ -163,14 +194,20 @@ def _walked(
     before = view.response(view.forest.predict_codes(codes[rows]))
     answers: dict[int, Rows] = {}
     for together in _rounds(sets, max(1, WALK_CELLS // max(1, before.size * len(donors)))):
-        owner = np.full(len(view.players), len(together), dtype=np.int32)
-        for number, j in enumerate(together):
-            owner[np.isin(view.players, [X.names.index(name) for name in sets[j]])] = number
+        owner = _owner(view, X, [sets[j] for j in together])
         walked = walk_with_donors(view.forest, codes[rows], codes, np.stack(donors), owner, 0, len(together))
         answers |= {j: walked[number] for number, j in enumerate(together)}
     for repeat in range(len(donors)):
         for j in range(len(sets)):
             yield view.response(answers[j][repeat]), before
+
+
+def _owner(view: TreeView, X: Frame, sets: Sequence[Sequence[str]]) -> Rows:
+    """(encoded columns,) the number of the set whose columns they encode, len(sets) for those of none."""
+    owner = np.full(len(view.players), len(sets), dtype=np.int32)
+    for number, names in enumerate(sets):
+        owner[np.isin(view.players, [X.names.index(name) for name in names])] = number
+    return owner
 
 
 def _rounds(sets: Sequence[Sequence[str]], most: int) -> Iterator[list[int]]:

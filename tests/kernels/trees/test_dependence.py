@@ -11,6 +11,7 @@ from showcause.kernels.trees import (
     partial_dependence,
     replaced,
 )
+from showcause.kernels.trees.bits import is_small
 from tests.kernels.trees.games import random_forest, random_rows
 
 SHAPES = {
@@ -21,9 +22,16 @@ SHAPES = {
     "one tree per output": {"n_trees": 4, "n_outputs": 2},
 }
 
+# A tree of at most 64 tests is replaced by bits, a larger one by walking: one of each, and all bits of a word.
+SIZES = {
+    "64 tests": {"n_trees": 2, "depth": 64, "chain": True, "n_features": 12},
+    "65 tests": {"n_trees": 2, "depth": 65, "chain": True, "n_features": 12},
+    "small and large": {"n_trees": 6, "depth": 8, "n_features": 7, "width": 2, "thresholds": (-0.5, -0.2, 0.0, 0.3)},
+}
+
 
 def case(shape, seed=3):
-    forest = random_forest(seed, **SHAPES[shape])
+    forest = random_forest(seed, **{**SHAPES, **SIZES}[shape])
     players = np.arange(forest.n_features) // (1 + seed % 2)
     return forest, random_rows(seed, 30, forest.n_features), random_rows(seed + 1, 9, forest.n_features), players
 
@@ -51,7 +59,12 @@ def test_partial_dependence_by_brute_force(shape, seed):
             np.testing.assert_allclose(found[row, i], joint[row, i, i], atol=1e-13)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+def test_small_trees_have_at_most_64_tests():
+    assert [bool(is_small(case(shape)[0]).all()) for shape in SIZES] == [True, False, False]
+    assert set(is_small(case("small and large")[0])) == {True, False}
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, *SIZES])
 def test_ice_and_its_mean(shape):
     forest, X, at, players = case(shape)
     for player in range(players.max() + 1):
@@ -63,7 +76,7 @@ def test_ice_and_its_mean(shape):
         np.testing.assert_allclose(curves.mean(axis=0), mean, atol=1e-12)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, *SIZES])
 def test_replaced_by_brute_force(shape):
     forest, X, source, players = case(shape)
     donors = np.random.default_rng(0).integers(0, len(source), (3, len(X)))

@@ -17,7 +17,7 @@ from .forest import Floats, Forest, Ints, players_of
 from .interactions import split_terms
 from .shap import shares_of, weighted_mean
 from .tables import DEPENDENCE, sweep
-from .walks import walk_with_donors
+from .walks import walk_over_grid, walk_with_donors
 
 
 def partial_dependence(
@@ -102,8 +102,7 @@ def ice(
     """Rows X (n, f), grid (g,) or (g, columns of the player) → predictions (n, g, K) of every row at every value."""
     owner, codes = players_of(forest, players), forest.encode(X)
     at = forest.encode(_grid_rows(forest, player, grid, owner))
-    donors = np.broadcast_to(np.arange(len(at))[:, None], (len(at), len(codes)))
-    out = walk_with_donors(forest, codes, at, np.ascontiguousarray(donors), owner, player, player + 1)
+    out = walk_over_grid(forest, codes, at, owner, player, player + 1)
     return np.asarray(out[0].transpose(1, 0, 2))
 
 

@@ -1,17 +1,19 @@
 """Predictions of rows with one player's columns taken from other rows, by walking again only where it matters.
 
-Two ways, both exact. *Again*: a tree whose path tests the player is walked again from the first of those tests that
-turns out differently; any player, any split. *Curves*: for a player of one numeric column, one walk per row and tree
-finds at once what every value of the column would give, since each test of the column on the path opens a detour for
-an interval of codes; the detours' differences, summed up over codes, are the row's complete curve, read at as many
-donors as wanted. Curves pay where a column has few thresholds for the number of donors.
+Trees of at most 64 tests are in ``bits``. For larger ones there are two ways, both exact. *Again*: a tree whose path
+tests the player is walked again from the first of those tests that turns out differently; any player, any split.
+*Curves*: for a player of one numeric column, one walk per row and tree finds at once what every value of the column
+would give, since each test of the column on the path opens a detour for an interval of codes; the detours' differences,
+summed up over codes, are the row's complete curve, read at as many donors as wanted. Curves pay where a column has few
+thresholds for the number of donors.
 
-Notation: n rows, f features, r repeats, K outputs.
+Notation: n rows, f features, r repeats, g places, K outputs.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import bits
 from .compiled import compiled, parallel, prange
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
 
@@ -23,36 +25,68 @@ def walk_with_donors(
     forest: Forest, codes: Codes, given: Codes, donors: NDArray[np.int64], owner: Ints, first: int, last: int
 ) -> Floats:
     """Predictions (last - first, r, n, K) with players first … last - 1 from rows donors (r, n) of given."""
-    base, grid = forest.predict_codes(codes), forest.grid
+    base = forest.predict_codes(codes)
     out: Floats = np.empty((last - first, len(donors), *base.shape))
     out[:] = base
+    asked, small = _asked(owner, first, last), bits.is_small(forest)
+    bits.with_donors(forest, np.flatnonzero(small), codes, given, donors, asked, out)
+    _walk_large(forest, np.flatnonzero(~small), codes, given, donors, asked, out)
+    return out
+
+
+def walk_over_grid(forest: Forest, codes: Codes, places: Codes, owner: Ints, first: int, last: int) -> Floats:
+    """Predictions (last - first, g, n, K) of all rows with players first … last - 1 from each row of places (g, f).
+
+    Cheapest where a player's places stand in the order of its codes.
+    """
+    base = forest.predict_codes(codes)
+    out: Floats = np.zeros((last - first, len(places), *base.shape))
+    asked, small = _asked(owner, first, last), bits.is_small(forest)
+    bits.on_grid(forest, np.flatnonzero(small), codes, places, asked, out)
+    out += base
+    if not small.all():
+        donors = np.broadcast_to(np.arange(len(places))[:, None], (len(places), len(codes)))
+        _walk_large(forest, np.flatnonzero(~small), codes, places, np.ascontiguousarray(donors), asked, out)
+    return out
+
+
+def _asked(owner: Ints, first: int, last: int) -> Ints:
+    """(f,) players counted from ``first``, -1 for those that are not asked about."""
+    return np.where((owner >= first) & (owner < last), owner - first, -1).astype(np.int32)
+
+
+def _walk_large(
+    forest: Forest, trees: NDArray[np.int64], codes: Codes, given: Codes, donors: NDArray[np.int64], player: Ints,
+    out: Floats,
+) -> None:  # fmt: skip
+    """Add to out (P, r, n, K) what changes in ``trees``."""
+    if not len(trees):
+        return
+    grid = forest.grid
     by_curve = np.full(forest.n_features, -1, np.int32)  # the player whose curve runs over the column
-    for player in range(first, last):
-        columns = np.flatnonzero(owner == player)
+    for p in range(len(out)):
+        columns = np.flatnonzero(player == p)
         numeric = len(columns) == 1 and grid.n_categories[columns[0]] < 0
         if numeric and grid.n_codes[columns[0]] <= CODES_PER_REPEAT * len(donors):
-            by_curve[columns[0]] = player
-    again = np.full(forest.n_features, -1, np.int32)
-    asked = (owner >= first) & (owner < last) & (by_curve < 0)
-    again[asked] = owner[asked]
-    values = (grid.nodes, forest.value, forest.roots, forest.tree_output, codes, given, donors)
+            by_curve[columns[0]] = p
+    again = np.where(by_curve < 0, player, -1).astype(np.int32)
+    values = (grid.nodes, forest.value, forest.roots, forest.tree_output, trees, codes, given, donors)
     if (again >= 0).any():
-        _walk_again(*values, again, first, out)
+        _walk_again(*values, again, out)
     if (by_curve >= 0).any():
         start = np.concatenate([[0], np.cumsum(np.where(by_curve >= 0, grid.n_codes + 1, 0))]).astype(np.int64)
-        _walk_curves(*values, by_curve, start, first, out)
-    return out
+        _walk_curves(*values, by_curve, start, out)
 
 
 @parallel
 def _walk_again(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, codes: Codes, given: Codes,
-    donors: NDArray[np.int64], owner: Ints, first: int, out: Floats,
+    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, trees: NDArray[np.int64], codes: Codes,
+    given: Codes, donors: NDArray[np.int64], owner: Ints, out: Floats,
 ) -> None:  # fmt: skip
     n, n_players = len(codes), out.shape[0]
     for block in prange((n + BLOCK - 1) // BLOCK):
         path, done = np.empty(64, np.int32), np.full(n_players, -1, np.int64)
-        for tree in range(len(roots) - 1):
+        for tree in trees:
             for row in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
                 node, length = roots[tree], 0
                 while nodes.feature[node] >= 0:
@@ -64,16 +98,16 @@ def _walk_again(
                 visit = np.int64(tree) * n + row
                 for d in range(length):
                     player = owner[nodes.feature[path[d]]]
-                    if player < 0 or done[player - first] == visit:
+                    if player < 0 or done[player] == visit:
                         continue
-                    done[player - first] = visit
+                    done[player] = visit
                     for repeat in range(len(donors)):
                         donor = donors[repeat, row]
                         leaf = _leaf_with(nodes, path, d, length, node, codes, row, given, donor, owner, player)
                         if leaf != node:
                             for k in range(value.shape[1]):
                                 change = value[leaf, k] - value[node, k]
-                                out[player - first, repeat, row, tree_output[tree] + k] += change
+                                out[player, repeat, row, tree_output[tree] + k] += change
 
 
 @compiled
@@ -100,8 +134,8 @@ def _leaf_with(
 
 @parallel
 def _walk_curves(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, codes: Codes, given: Codes,
-    donors: NDArray[np.int64], player: Ints, start: NDArray[np.int64], first: int, out: Floats,
+    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, trees: NDArray[np.int64], codes: Codes,
+    given: Codes, donors: NDArray[np.int64], player: Ints, start: NDArray[np.int64], out: Floats,
 ) -> None:  # fmt: skip
     """player (f,): whose curve runs over the column, or -1; start (f + 1,): its place in the steps of all curves."""
     n, n_outputs = out.shape[2], out.shape[3]
@@ -112,7 +146,7 @@ def _walk_curves(
         missing = np.zeros(len(player), np.bool_)
         stack = np.empty((64, 4), np.int64)
         for row in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
-            for tree in range(len(roots) - 1):
+            for tree in trees:
                 stack = _detours(nodes, value, roots[tree], tree_output[tree], codes[row], player, start,
                                  low, high, missing, steps, stack)  # fmt: skip
             for feature in range(len(player)):
@@ -124,7 +158,7 @@ def _walk_curves(
                         curve[code] += curve[code - 1]
                     for repeat in range(len(donors)):
                         change = curve[given[donors[repeat, row], feature]]
-                        out[player[feature] - first, repeat, row, k] += change
+                        out[player[feature], repeat, row, k] += change
                     curve[:] = 0.0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from showcause.adapters.replaced import Change, replaced
+from showcause.adapters.replaced import over_grid
 from showcause.core.columns import extend
 from showcause.kernels.grid import grid, rare_levels
 from showcause.methods.method import Job, Result, method, positive
@@ -51,10 +51,10 @@ def compute(
     most = len(X) if rows is None else rows
     picked = job.sample(most if cells is None else min(most, max(LEAST, cells // max(1, width))))
     columns: dict[str, list[Any]] = {}
+    answers = over_grid(job.model, X, picked, [((name,), places.donors) for name, places in grids.items()])
     for done, (name, places) in enumerate(grids.items()):
         size = len(places.donors)
-        changes = [Change(picked, {name: np.full(len(picked), donor)}) for donor in places.donors]
-        curves = np.stack(list(replaced(job.model, X, changes)), axis=1)  # (rows, places, outputs)
+        curves = np.swapaxes(next(answers), 0, 1)  # (rows, places, outputs)
         at, at_level = X.column(name).cells(places.donors)
         for k, target in enumerate(job.target_names):
             extend(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from showcause.adapters.frame import Rows
-from showcause.adapters.replaced import Change, replaced
+from showcause.adapters.replaced import over_grid
 from showcause.core.columns import extend
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.kernels.interaction import interaction
@@ -50,13 +50,14 @@ def compute(
     picked = job.sample(rows)
     pairs = list(combinations(names, 2))
     steps = len(names) + len(pairs)
+    tables = _tables(job, picked, [*((name,) for name in names), *pairs])
     alone = {}
     for done, name in enumerate(names):
-        alone[name] = _table(job, picked, (name,))
+        alone[name] = next(tables)
         job.tick((done + 1) / steps)
     found: list[tuple[str, str, str | None, tuple[float, float, float, float]]] = []
     for done, (j, k) in enumerate(pairs):
-        joint = _table(job, picked, (j, k))
+        joint = next(tables)
         for t, target in enumerate(job.target_names):
             found.append((j, k, target, interaction(joint[t], alone[j][t], alone[k][t])))
         job.tick((len(names) + done + 1) / steps)
@@ -68,10 +69,10 @@ def compute(
     return Result(_columns(found, len(picked), bool(job.model.targets)), spec)
 
 
-def _table(job: Job, rows: Rows, names: tuple[str, ...]) -> Rows:
-    """(outputs, m, m): [t, a, i] is output t for row i with the columns `names` taken from row a."""
-    changes = [Change(rows, {name: np.full(len(rows), donor) for name in names}) for donor in rows]
-    return np.moveaxis(np.stack(list(replaced(job.model, job.data.X, changes))), 2, 0)
+def _tables(job: Job, rows: Rows, sets: list[tuple[str, ...]]) -> Iterator[Rows]:
+    """For each set of columns (outputs, m, m): [t, a, i] is output t for row i with the set taken from row a."""
+    for answer in over_grid(job.model, job.data.X, rows, [(names, rows) for names in sets]):
+        yield np.moveaxis(answer, 2, 0)
 
 
 def _columns(found: list[Any], rows: int, targets: bool) -> dict[str, list[Any]]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from showcause.adapters.replaced import Change, replaced
+from showcause.adapters.frame import Rows
+from showcause.adapters.replaced import GRID_SPEED, budget, over_grid
 from showcause.core.columns import extend
 from showcause.kernels.grid import grid, rare_levels
 from showcause.kernels.ranks import interval
+from showcause.kernels.shuffle import LEAST_ROWS
 from showcause.methods.method import Job, Result, method, positive
 
 
@@ -18,7 +20,8 @@ from showcause.methods.method import Job, Result, method, positive
     "dependence/pdp",
     kind="curve",
     after=("importance/shap", "importance/permutation"),
-    in_snapshot={"limit": 12, "rows": 500, "levels": 25},
+    version=2,
+    in_snapshot={"limit": 12, "levels": 25, "predictions": 150_000},
 )
 def compute(
     job: Job,
@@ -28,12 +31,15 @@ def compute(
     points: int = 25,
     levels: int = 50,
     rows: int | None = None,
+    predictions: int | None = None,
 ) -> Result:
     """What does the model predict on average if every row had this value of a feature?
 
     features, limit   the columns, else the `limit` that matter most (all where None)
     points, levels    places on the axis of a number, levels of a category (the most frequent)
     rows              None: averaged over every row; else over a seeded sample of so many
+    predictions       None, or at most about this many predicted rows in all (twenty times as many where trees answer),
+                      at least 100 for each place: then over a sample, and the spec says so
 
     `value` is the mean prediction over the rows, in the model's output space, where the feature is set to a value that
     some row holds: every value up to `points`, else the frequent ones and quantiles from 0.5 % to 99.5 %; missing is a
@@ -42,17 +48,16 @@ def compute(
     averages over combinations that the data may not hold: see dependence/ale.
     Source: Friedman 2001, section 8.2. Compared with scikit-learn's partial_dependence (method="brute").
     """
-    positive(points=points, levels=levels, rows=rows)
+    positive(points=points, levels=levels, rows=rows, predictions=predictions)
     names, spec = job.chosen(features, limit)
-    picked = job.sample(rows)
+    X = job.data.X
+    grids = {n: grid(X.column(n).values, number=X.column(n).is_number, points=points, levels=levels) for n in names}
+    picked = _affordable(job, rows, predictions, sum(len(places.donors) for places in grids.values()))
     columns: dict[str, list[Any]] = {}
-    notes = []
-    for done, name in enumerate(names):
-        column = job.data.X.column(name)
-        places = grid(column.values, number=column.is_number, points=points, levels=levels)
-        notes += rare_levels(name, *places.left_out)
-        changes = [Change(picked, {name: np.full(len(picked), donor)}) for donor in places.donors]
-        means, errors = _averaged(job, changes)
+    answers = over_grid(job.model, X, picked, [((name,), places.donors) for name, places in grids.items()])
+    for done, (name, places) in enumerate(grids.items()):
+        column = X.column(name)
+        means, errors = _averaged(next(answers))
         at, at_level = column.cells(places.donors)
         for k, target in enumerate(job.target_names):
             low, high = interval(means[:, k], errors[:, k], len(picked))
@@ -72,18 +77,24 @@ def compute(
             )
         job.tick((done + 1) / len(names))
     errors_are = "of the mean prediction over rows; the rows' own differences in level are part of it"
+    notes = [note for name, places in grids.items() for note in rare_levels(name, *places.left_out)]
     spec |= {**job.rows_spec(picked), "errors": errors_are, "notes": notes}
     return Result(columns if job.model.targets else _without_target(columns), spec)
 
 
-def _averaged(job: Job, changes: list[Change]) -> tuple[Any, Any]:
-    """(means, standard errors), each (places, outputs)."""
-    means, errors = [], []
-    for outputs in replaced(job.model, job.data.X, changes):
-        n = len(outputs)
-        means.append(outputs.mean(axis=0))
-        errors.append(outputs.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(outputs.shape[1], np.nan))
-    return np.array(means), np.array(errors)
+def _affordable(job: Job, rows: int | None, predictions: int | None, places: int) -> Rows:
+    """The rows averaged over: those asked for, fewer where the budget for all places is smaller."""
+    allowed = budget(job.model, job.data.X, predictions, GRID_SPEED)
+    most = len(job.data) if rows is None else rows
+    return job.sample(most if allowed is None else min(most, max(LEAST_ROWS, allowed // max(1, places))))
+
+
+def _averaged(outputs: Rows) -> tuple[Rows, Rows]:
+    """Outputs (places, n, outputs) → (means, standard errors), each (places, outputs)."""
+    n = outputs.shape[1]
+    means = outputs.mean(axis=1)
+    errors = outputs.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.full(means.shape, np.nan)
+    return means, errors
 
 
 def _without_target(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
