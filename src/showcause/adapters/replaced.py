@@ -103,34 +103,42 @@ def _from_codes(view: TreeView, X: Frame, rows: Rows, moved: Mapping[str, Rows])
     return view.response(view.forest.predict_codes(mixed))
 
 
-Place = tuple[Sequence[str], Rows]  # columns, and the rows (places,) that they are taken from together
-
-
-def over_grid(model: Model, X: Frame, rows: Rows, grids: Sequence[Place]) -> Iterator[Rows]:
-    """For each grid (places, n, outputs): what the model predicts for `rows` (n,) with the columns at each place."""
+def over_grid(model: Model, X: Frame, rows: Rows, grids: Sequence[Mapping[str, Rows]]) -> Iterator[Rows]:
+    """For each grid (places, n, outputs): what the model predicts for `rows` (n,) of X where, at place g, each column
+    `name` of the grid takes its cell from row grid[name][g]."""
     view = forest_view(model, X)
     if view is None:
-        for names, donors in grids:
-            changes = [Change(rows, dict.fromkeys(names, np.full(len(rows), donor))) for donor in donors]
+        for moved in grids:
+            count = len(next(iter(moved.values())))
+            changes = [
+                Change(rows, {name: np.full(len(rows), d[g]) for name, d in moved.items()}) for g in range(count)
+            ]
             yield np.stack(list(replaced(model, X, changes)))
         return
-    sets = [names for names, _ in grids]
-    longest = max((len(donors) for _, donors in grids), default=1)
-    answers: dict[int, Rows] = {}
+    sets, sizes = [tuple(moved) for moved in grids], [len(next(iter(moved.values()))) for moved in grids]
     codes, outputs = _codes(view, X), max(1, len(model.targets))
+    answers: dict[int, Rows] = {}
     done = 0
-    for together in _rounds(sets, max(1, WALK_CELLS // max(1, len(rows) * outputs * longest))):
+    for together in _rounds(sets, max(1, WALK_CELLS // max(1, len(rows) * outputs * max(sizes, default=1)))):
         owner = _owner(view, X, [sets[j] for j in together])
-        places = np.zeros((max(len(grids[j][1]) for j in together), codes.shape[1]), dtype=codes.dtype)
-        for number, j in enumerate(together):
-            columns = np.flatnonzero(owner == number)
-            at = np.pad(grids[j][1], (0, len(places) - len(grids[j][1])), mode="edge")
-            places[:, columns] = codes[np.ix_(at, columns)]
+        places = np.zeros((max(sizes[j] for j in together), codes.shape[1]), dtype=codes.dtype)
+        for name, donors in ((name, donors) for j in together for name, donors in grids[j].items()):
+            columns = np.flatnonzero(view.players == X.names.index(name))
+            places[:, columns] = codes[np.ix_(np.pad(donors, (0, len(places) - len(donors)), mode="edge"), columns)]
         walked = walk_over_grid(view.forest, codes[rows], places, owner, 0, len(together))
-        answers |= {j: view.response(walked[number][: len(grids[j][1])]) for number, j in enumerate(together)}
+        answers |= {j: view.response(walked[number][: sizes[j]]) for number, j in enumerate(together)}
         while done in answers:
             yield answers.pop(done)
             done += 1
+
+
+def told_apart(model: Model, X: Frame, name: str) -> Rows | None:
+    """(rows,) numbers, equal where the trees cannot tell two rows' cells of a column apart; None without trees."""
+    view = forest_view(model, X)
+    if view is None:
+        return None
+    codes = _codes(view, X)[:, np.flatnonzero(view.players == X.names.index(name))]
+    return np.unique(codes, axis=0, return_inverse=True)[1].reshape(len(codes))
 
 
 def against_unchanged(model: Model, X: Frame, changes: list[Change]) -> Iterator[tuple[Rows, Rows]]:

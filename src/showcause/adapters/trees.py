@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from showcause.adapters import encoding
+from showcause.adapters.dataset import Dataset
 from showcause.adapters.forests import Forest, NotAForest, read_forest
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.matrices import margin, matrix
@@ -27,7 +28,7 @@ from showcause.adapters.model import Model
 from showcause.core.errors import ModelError
 from showcause.kernels import trees as kernels
 
-__all__ = ["NotAForest", "TreeView", "tree_view"]
+__all__ = ["NotAForest", "TreeView", "tree_view", "without_trees"]
 
 Game = Literal["interventional", "path-dependent"]
 
@@ -107,6 +108,15 @@ class TreeView:
         whole[:, : phi.shape[1]] = phi
         return whole, base
 
+    def interactions(self, frame: Frame, background: Frame | None) -> Rows:
+        """Shapley interaction values (rows, raw columns, raw columns, outputs), halved between (i, j) and (j, i), the
+        diagonal holding the rest; path-dependent without a background."""
+        reference = None if background is None else self.matrix(background)
+        phi, _ = kernels.interactions(self.forest, self.matrix(frame), reference, players=self.players)
+        whole = np.zeros((len(phi), self.columns, self.columns, phi.shape[3]))
+        whole[:, : phi.shape[1], : phi.shape[1]] = phi
+        return whole
+
     def with_ignored(self, names: Sequence[str]) -> TreeView:
         """The same trees over frames with one more column at the end, which no tree splits; `names`: those before."""
         inner = self.encode
@@ -161,6 +171,17 @@ def tree_view(model: Model, X: Frame) -> TreeView:
     if isinstance(kept, Exception):
         raise kept.with_traceback(None)
     return kept
+
+
+def without_trees(model: Model, data: Dataset) -> str | None:
+    """Why the model has no forest, or None. A forest read wrongly counts as one: it fails loudly when it is asked."""
+    try:
+        tree_view(model, data.X)
+    except NotAForest as reason:
+        return str(reason)
+    except ModelError:
+        return None
+    return None
 
 
 def _made(model: Model, X: Frame) -> TreeView:

@@ -34,6 +34,8 @@ def summary(snapshot: Snapshot) -> str:
         )
     if stored := record.configuration.get("model_file"):
         lines.append(f"  file   {stored['name']}, sha256 {stored['sha256'][:12]}")
+    if seconds := record.durations.get("compiling kernels"):
+        lines.append(f"  time   {seconds:.0f} s of it went into compiling kernels, once on this machine")
     if consents := record.configuration.get("consents"):
         lines.append(f"  allowed on the way: {', '.join(consents)}")
     return "\n".join(lines)

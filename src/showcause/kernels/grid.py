@@ -68,6 +68,20 @@ def grid(values: Rows, *, number: bool, points: int, levels: int) -> Grid:
     return Grid(donors.astype(np.int64), support.astype(np.int64), left_out)
 
 
+def every_place(values: Rows, same: Rows | None) -> Grid:
+    """A place for each value of a column (NaN missing), or for each group of rows with equal numbers in `same` (n,)
+    that follow each other in value, at its smallest value: ascending, with "missing" as the last place."""
+    order = np.argsort(values, kind="stable")  # NaN last
+    ascending = values[order]
+    missing = np.isnan(ascending)
+    key = ascending if same is None else same[order]
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (key[1:] != key[:-1]) | (missing[1:] != missing[:-1])
+    fresh[1:] &= ~(missing[1:] & missing[:-1])
+    support = np.diff(np.append(np.flatnonzero(fresh), len(order)))
+    return Grid(order[fresh].astype(np.int64), support.astype(np.int64))
+
+
 def rare_levels(feature: str, levels: int, rows: int) -> list[str]:
     """What a reader must know of levels that have no place: no or one sentence."""
     if not levels:

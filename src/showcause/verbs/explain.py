@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from showcause.adapters.compilation import compilation
 from showcause.adapters.dataset import SAMPLE_ROWS, Dataset, dataset, frame_digest, values_digest
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import PROBE_ROWS, Model, Task, one_thread
@@ -181,6 +182,7 @@ def explain(
 
 
 DEFAULT_NAME = "model"
+COMPILING = "compiling kernels"  # among a record's durations: paid once a machine, and part of the methods' own
 
 
 def _stored(path: str | PathLike[str]) -> dict[str, str]:
@@ -292,7 +294,18 @@ def _work(
     outcome = Outcome({}, {}, {}, {})
     made: dict[str, Artifact] = {}
     inputs = _inputs_digest(job, rules)
-    with bar(progress) as tell:
+    said = ("starting", 0.0)
+
+    def compiling() -> None:
+        shown(f"{said[0]}: compiling, once", said[1])
+
+    with bar(progress) as shown, compilation(compiling) as compiled:
+
+        def tell(what: str, share: float, line: str = "") -> None:
+            nonlocal said
+            said = what, share
+            shown(what, share, line)
+
         if job.panel is not None:
             job = replace(job, panel=replace(job.panel, announce=lambda line: tell("refits", 0.0, line)))
         for step, method in enumerate(order):
@@ -312,6 +325,8 @@ def _work(
                 if artifact is not None:
                     outcome.digests[prefix + method.name] = artifact.digest
         tell("done", 1.0)
+        if compiled():
+            outcome.durations[COMPILING] = round(compiled(), 3)
     return outcome
 
 

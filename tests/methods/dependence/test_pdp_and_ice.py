@@ -3,7 +3,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.inspection import partial_dependence
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
@@ -142,3 +142,39 @@ def test_one_row_has_a_curve_without_an_error():
 def test_limit_takes_the_first_features_and_states_the_cap():
     found = sc.compute("dependence/pdp", lambda r: r[:, 0], np.eye(5), task="regression", limit=2)
     assert found.spec["cap"] == {"features": 2, "of": 5}
+
+
+def test_every_place_where_a_forest_can_change():
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    model = HistGradientBoostingRegressor(max_iter=15, max_leaf_nodes=4).fit(rows, rows[:, 0] + rows[:, 1] ** 2)
+    found = sc.compute("dependence/pdp", model, rows, points=None, features=["x1"]).table.to_pylist()
+    assert 5 < len(found) < 60
+    assert sum(row["support"] for row in found) == 300
+    at = np.array([row["at"] for row in found])
+    for value in rows[:50, 1]:  # the curve between its places is flat
+        expected = model.predict(np.column_stack([rows[:, 0], np.full(300, value)])).mean()
+        assert found[np.searchsorted(at, value, side="right") - 1]["value"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_every_value_without_trees():
+    rows = np.array([[3.0, 1.0], [1.0, 2.0], [np.nan, 3.0], [1.0, 4.0], [np.nan, 5.0]])
+    found = sc.compute(
+        "dependence/pdp", lambda r: np.nan_to_num(r).sum(1), rows, task="regression", points=None, features=["x0"]
+    )
+    assert found.table.select(["at", "support", "value"]).to_pylist() == [
+        {"at": 1.0, "support": 2, "value": 4.0},
+        {"at": 3.0, "support": 1, "value": 6.0},
+        {"at": None, "support": 2, "value": 3.0},
+    ]
+
+
+def test_centred_curves_begin_at_zero():
+    rows = np.arange(12.0).reshape(6, 2)
+    raw = sc.compute("dependence/ice", lambda r: r[:, 0] * r[:, 1], rows, task="regression", features=["x0"])
+    found = sc.compute(
+        "dependence/ice", lambda r: r[:, 0] * r[:, 1], rows, task="regression", features=["x0"], centred=True
+    )
+    values = np.array(raw.table["value"].to_pylist()).reshape(6, -1)
+    np.testing.assert_allclose(
+        np.array(found.table["value"].to_pylist()).reshape(6, -1), values - values[:, :1], atol=1e-12
+    )

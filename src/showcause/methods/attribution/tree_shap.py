@@ -6,30 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from showcause.adapters.dataset import Dataset
 from showcause.adapters.games import attribution_columns, fitting
-from showcause.adapters.model import Model
-from showcause.adapters.trees import NotAForest, tree_view
-from showcause.core.errors import ModelError
+from showcause.adapters.trees import tree_view, without_trees
 from showcause.methods.method import BACKGROUND_ROWS, Job, Result, method
-
-
-def applies(model: Model, data: Dataset) -> str | None:
-    """Why the model has no forest. A forest read wrongly applies, and fails loudly when it is computed."""
-    try:
-        tree_view(model, data.X)
-    except NotAForest as reason:
-        return str(reason)
-    except ModelError:
-        return None
-    return None
 
 
 @method(
     "attribution/tree_shap",
     kind="attribution",
     after=("examples/representative",),
-    applies=applies,
+    applies=without_trees,
     in_snapshot={"max_rows": 2_000, "max_cells": 150_000, "max_visits": 100_000_000},
 )
 def compute(

@@ -30,6 +30,7 @@ def compute(
     levels: int = 50,
     rows: int | None = None,
     cells: int | None = None,
+    centred: bool = False,
 ) -> Result:
     """How would the prediction of each single row change along a feature?
 
@@ -37,8 +38,10 @@ def compute(
     rows                              None: every row; else a seeded sample of so many
     cells                             None, or at most about this many values in all: then fewer rows, at least five
 
-    `value` is the prediction for the row `example` with the feature set to a value that some row holds: raw, not
-    centred, in the model's output space. The curves of all rows average to dependence/pdp; where they are not parallel
+    centred                           each curve less its value at the feature's first place (c-ICE)
+
+    `value` is the prediction for the row `example` with the feature set to a value that some row holds, in the model's
+    output space: raw unless `centred`. The curves of all rows average to dependence/pdp; where they are not parallel
     the feature interacts with others. There is no chance in a single row's curve, hence no error.
     Source: Goldstein, Kapelner, Bleich & Pitkin 2015. Compared with scikit-learn's partial_dependence
     (kind="individual").
@@ -51,10 +54,12 @@ def compute(
     most = len(X) if rows is None else rows
     picked = job.sample(most if cells is None else min(most, max(LEAST, cells // max(1, width))))
     columns: dict[str, list[Any]] = {}
-    answers = over_grid(job.model, X, picked, [((name,), places.donors) for name, places in grids.items()])
+    answers = over_grid(job.model, X, picked, [{name: places.donors} for name, places in grids.items()])
     for done, (name, places) in enumerate(grids.items()):
         size = len(places.donors)
         curves = np.swapaxes(next(answers), 0, 1)  # (rows, places, outputs)
+        if centred:
+            curves = curves - curves[:, :1]
         at, at_level = X.column(name).cells(places.donors)
         for k, target in enumerate(job.target_names):
             extend(
@@ -71,4 +76,12 @@ def compute(
     if not job.model.targets:
         del columns["target"]
     notes = [note for name, places in grids.items() for note in rare_levels(name, *places.left_out)]
-    return Result(columns, {**spec, **job.rows_spec(picked), "curves": "raw, not centred", "notes": notes})
+    return Result(
+        columns,
+        {
+            **spec,
+            **job.rows_spec(picked),
+            "curves": "less their value at the first place" if centred else "raw, not centred",
+            "notes": notes,
+        },
+    )

@@ -71,7 +71,7 @@ def compute(
 
 def _tables(job: Job, rows: Rows, sets: list[tuple[str, ...]]) -> Iterator[Rows]:
     """For each set of columns (outputs, m, m): [t, a, i] is output t for row i with the set taken from row a."""
-    for answer in over_grid(job.model, job.data.X, rows, [(names, rows) for names in sets]):
+    for answer in over_grid(job.model, job.data.X, rows, [dict.fromkeys(names, rows) for names in sets]):
         yield np.moveaxis(answer, 2, 0)
 
 

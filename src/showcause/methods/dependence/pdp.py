@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from showcause.adapters.frame import Rows
-from showcause.adapters.replaced import GRID_SPEED, budget, over_grid
+from showcause.adapters.replaced import GRID_SPEED, budget, over_grid, told_apart
 from showcause.core.columns import extend
-from showcause.kernels.grid import grid, rare_levels
+from showcause.kernels.grid import Grid, every_place, grid, rare_levels
 from showcause.kernels.ranks import interval
 from showcause.kernels.shuffle import LEAST_ROWS
 from showcause.methods.method import Job, Result, method, positive
+
+PLACES = 100  # asked about at a time
 
 
 @method(
@@ -28,7 +30,7 @@ def compute(
     *,
     features: Sequence[str] | None = None,
     limit: int | None = None,
-    points: int = 25,
+    points: int | None = 25,
     levels: int = 50,
     rows: int | None = None,
     predictions: int | None = None,
@@ -36,7 +38,9 @@ def compute(
     """What does the model predict on average if every row had this value of a feature?
 
     features, limit   the columns, else the `limit` that matter most (all where None)
-    points, levels    places on the axis of a number, levels of a category (the most frequent)
+    points, levels    places on the axis of a number, levels of a category (the most frequent). points=None: a place
+                      wherever the curve can change over the rows: between two of the trees' thresholds, and without
+                      trees at every value
     rows              None: averaged over every row; else over a seeded sample of so many
     predictions       None, or at most about this many predicted rows in all (twenty times as many where trees answer),
                       at least 100 for each place: then over a sample, and the spec says so
@@ -51,13 +55,15 @@ def compute(
     positive(points=points, levels=levels, rows=rows, predictions=predictions)
     names, spec = job.chosen(features, limit)
     X = job.data.X
-    grids = {n: grid(X.column(n).values, number=X.column(n).is_number, points=points, levels=levels) for n in names}
+    grids = {name: _places(job, name, points, levels) for name in names}
     picked = _affordable(job, rows, predictions, sum(len(places.donors) for places in grids.values()))
     columns: dict[str, list[Any]] = {}
-    answers = over_grid(job.model, X, picked, [((name,), places.donors) for name, places in grids.items()])
+    parts = [{name: part} for name, places in grids.items() for part in _parts(places.donors)]
+    answers = over_grid(job.model, X, picked, parts)
     for done, (name, places) in enumerate(grids.items()):
         column = X.column(name)
-        means, errors = _averaged(next(answers))
+        found = [_averaged(next(answers)) for _ in _parts(places.donors)]
+        means, errors = (np.concatenate(numbers) for numbers in zip(*found, strict=True))
         at, at_level = column.cells(places.donors)
         for k, target in enumerate(job.target_names):
             low, high = interval(means[:, k], errors[:, k], len(picked))
@@ -89,12 +95,22 @@ def _affordable(job: Job, rows: int | None, predictions: int | None, places: int
     return job.sample(most if allowed is None else min(most, max(LEAST_ROWS, allowed // max(1, places))))
 
 
+def _places(job: Job, name: str, points: int | None, levels: int) -> Grid:
+    column = job.data.X.column(name)
+    if points is None and column.is_number:
+        return every_place(column.values, told_apart(job.model, job.data.X, name))
+    return grid(column.values, number=column.is_number, points=points or 0, levels=levels)
+
+
+def _parts(donors: Rows) -> list[Rows]:
+    return [donors[start : start + PLACES] for start in range(0, len(donors), PLACES)]
+
+
 def _averaged(outputs: Rows) -> tuple[Rows, Rows]:
     """Outputs (places, n, outputs) → (means, standard errors), each (places, outputs)."""
     n = outputs.shape[1]
     means = outputs.mean(axis=1)
-    errors = outputs.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.full(means.shape, np.nan)
-    return means, errors
+    return means, outputs.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.full(means.shape, np.nan)
 
 
 def _without_target(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
