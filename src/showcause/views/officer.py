@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from showcause.core.errors import NotFound
+from showcause.core.finding import Outcome
 from showcause.views.figures.importance import is_group, ranked
 from showcause.views.page import Card, Page
+from showcause.views.verdict import newest, outcomes
 from showcause.views.words import number
 
 EVIDENCE = {
@@ -66,6 +69,7 @@ def content(page: Page) -> dict[str, Any]:
         "groups": groups,
         "drivers": drivers,
         "limits": _limits(page),
+        **_judged(page),
         "evidence": _evidence(page),
         "facts": _facts(page),
     }
@@ -145,6 +149,55 @@ def _evidence(page: Page) -> list[dict[str, str]]:
         {"title": EVIDENCE.get(name, name), "name": name, "state": status.state, "word": WORDS[status.state]}
         for name, status in items
     ]
+
+
+QUESTIONS = "SC013"  # the check that holds requirements to their evidence
+ANSWERS = {
+    "pass": ("ok", "answered"),
+    "fail": ("failed", "not answered"),
+    "warn": ("failed", "not answered"),
+    "cant-tell": ("not-given", "cannot tell"),
+    "waived": ("not-given", "accepted as it is"),
+}
+RESULT_WORDS = {
+    "fail": ("failed", "does not hold"),
+    "warn": ("not-given", "wants a look"),
+    "cant-tell": ("not-given", "cannot tell"),
+    "waived": ("not-given", "accepted as it is"),
+}
+
+
+def _judged(page: Page) -> dict[str, Any]:
+    """The verdict kept beside the snapshot: every question with its evidence, and everything that does not hold.
+
+    A shared page names what was judged and leaves out the sentences, which may speak of small groups or of one case.
+    """
+    verdict = newest(page.snapshot)
+    if verdict is None or verdict.manifest != page.snapshot.id:
+        return {"verdict": None, "questions": [], "objections": []}
+    found = outcomes(verdict)
+    asked = [one for one in found if one.code == QUESTIONS and one.outcome in ANSWERS]
+    held = [one for one in found if one.code != QUESTIONS and one.outcome in RESULT_WORDS]
+    facts = [
+        ("Judged on", verdict.date),
+        ("Under policy", verdict.policy[:12] or "none"),
+        ("Compared with", "nothing" if verdict.baseline is None else verdict.baseline.ref),
+        ("Verdict number", verdict.digest[:12]),
+    ]
+    word = {True: ("ok", "blessed"), False: ("failed", "refused") if verdict.refused else ("not-given", "advice only")}
+    return {
+        "verdict": {"state": word[verdict.blessed][0], "word": word[verdict.blessed][1], "facts": facts},
+        "questions": [_outcome(page, one, ANSWERS) for one in asked],
+        "objections": [_outcome(page, one, RESULT_WORDS) for one in held],
+    }
+
+
+def _outcome(page: Page, one: Outcome, words: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    state, word = words[one.outcome]
+    names = dict.fromkeys(f"{EVIDENCE.get(e.artifact, e.artifact)} ({e.digest[:12]})" for e in one.evidence)
+    about = "" if page.share else one.message
+    return {"code": one.code, "about": one.subject, "state": state, "word": word, "message": about,
+            "evidence": ", ".join(names)}  # fmt: skip
 
 
 def _facts(page: Page) -> list[tuple[str, str]]:

@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from showcause.core.errors import StoreError
 from showcause.core.finding import RESULTS, Outcome
+from showcause.core.snapshot import Snapshot
 from showcause.core.verdict import NO_BASELINE, Verdict
 from showcause.views.diff_markdown import escape
 from showcause.views.words import clean
+
+
+def newest(snapshot: Snapshot) -> Verdict | None:
+    """The verdict that was kept beside the snapshot last; one that cannot be read is none."""
+    try:
+        documents = snapshot.attached("verdict")
+        return Verdict.read(documents[-1]) if documents else None
+    except StoreError:
+        return None
 
 
 def state(verdict: Verdict) -> str:
