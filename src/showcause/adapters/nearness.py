@@ -15,7 +15,7 @@ from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import Model
 from showcause.adapters.points import points
 from showcause.adapters.readable import Linear, NotReadable, linear
-from showcause.adapters.trees import NotAForest, TreeView, tree_view
+from showcause.adapters.trees import NotAForest, TreeView, leaf_table, tree_view
 from showcause.core.errors import ModelError
 from showcause.kernels.distance import squared_distances
 from showcause.kernels.trees.leaves import shared, tree_weights
@@ -76,8 +76,7 @@ def _leaves(view: TreeView) -> Nearness:
     weight = np.full(forest.n_trees, 1 / forest.n_trees) if equal else tree_weights(forest)
 
     def between(examples: Frame, rows: Frame) -> Rows:
-        encoded = forest.encode(view.matrix(rows))
-        return shared(forest, forest.encode(view.matrix(examples)), encoded, weight)
+        return shared(leaf_table(view, examples), leaf_table(view, rows), weight)
 
     counted = "equally" if equal else "by its share of the variance of all trees' values"
     value = "share of trees in which both rows end in the same leaf"

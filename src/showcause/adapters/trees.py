@@ -27,6 +27,7 @@ from showcause.adapters.matrices import margin, matrix
 from showcause.adapters.model import Model
 from showcause.core.errors import ModelError
 from showcause.kernels import trees as kernels
+from showcause.kernels.trees import leaves
 
 __all__ = ["NotAForest", "TreeView", "tree_view", "without_trees"]
 
@@ -173,6 +174,7 @@ def tree_view(model: Model, X: Frame) -> TreeView:
     return kept
 
 
+<<<<<<< HEAD
 def without_trees(model: Model, data: Dataset) -> str | None:
     """Why the model has no forest, or None. A forest read wrongly counts as one: it fails loudly when it is asked."""
     try:
@@ -182,6 +184,19 @@ def without_trees(model: Model, data: Dataset) -> str | None:
     except ModelError:
         return None
     return None
+=======
+_LEAVES: dict[tuple[int, int], Rows] = {}
+
+
+def leaf_table(view: TreeView, frame: Frame) -> Rows:
+    """(trees, rows) the leaf of each row, counted from its tree's root. Kept as long as the view and the frame live."""
+    key = (id(view), id(frame))
+    if key not in _LEAVES:
+        for owner in (view, frame):
+            weakref.finalize(owner, _LEAVES.pop, key, None)
+        _LEAVES[key] = leaves.leaf_table(view.forest, view.forest.encode(view.matrix(frame)))
+    return _LEAVES[key]
+>>>>>>> 81a2838 (Influence of training rows: confirmed on the model's own numbers before anything is said)
 
 
 def _made(model: Model, X: Frame) -> TreeView:

@@ -3,18 +3,24 @@
 Notation: n rows, E examples, T trees.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from .compiled import parallel, prange
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
 
+Leaf = NDArray[Any]  # uint16 or uint32
+
 ROWS_PER_BLOCK = 512
 
 
-def leaves(forest: Forest, codes: Codes) -> Ints:
-    """(n, T) the node, numbered in the forest's arrays, in which each row ends."""
-    out = np.empty((len(codes), forest.n_trees), np.int32)
-    _leaves(forest.grid.nodes, forest.roots, codes, out)
+def leaf_table(forest: Forest, codes: Codes) -> Leaf:
+    """(T, n) the leaf in which each row ends, counted from its tree's root."""
+    small = np.diff(forest.roots).max() < 65_536
+    out: Leaf = np.empty((forest.n_trees, len(codes)), np.uint16 if small else np.uint32)
+    _leaf_table(forest.grid.nodes, forest.roots, codes, out)
     return out
 
 
@@ -33,26 +39,15 @@ def tree_weights(forest: Forest) -> Floats:
     return np.asarray(found / found.sum()) if found.sum() > 0 else np.full(len(found), 1 / len(found))
 
 
-def shared(forest: Forest, examples: Codes, codes: Codes, weight: Floats) -> Floats:
-    """(E, n) weight of the trees in which an example and a row end in the same leaf."""
-    mine = leaves(forest, examples)
-    out = np.zeros((len(codes), len(examples)))
-    _shared(forest.grid.nodes, forest.roots, codes, mine, weight, out)
-    return np.ascontiguousarray(out.T)
+def shared(mine: Leaf, leaf: Leaf, weight: Floats) -> Floats:
+    """(E, n) weight (T,) of the trees in which an example, of leaves mine (T, E), and a row (T, n) end in one leaf."""
+    out = np.zeros((mine.shape[1], leaf.shape[1]))
+    _shared(np.ascontiguousarray(mine), leaf, weight, out)
+    return out
 
 
 @parallel
-def _leaves(nodes: Nodes, roots: Ints, codes: Codes, out: Ints) -> None:
-    for row in prange(len(codes)):
-        for tree in range(len(roots) - 1):
-            node = roots[tree]
-            while nodes.feature[node] >= 0:
-                node = step(nodes, node, codes[row, nodes.feature[node]])
-            out[row, tree] = node
-
-
-@parallel
-def _shared(nodes: Nodes, roots: Ints, codes: Codes, mine: Ints, weight: Floats, out: Floats) -> None:
+def _leaf_table(nodes: Nodes, roots: Ints, codes: Codes, out: Leaf) -> None:
     n = len(codes)
     for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
         for tree in range(len(roots) - 1):
@@ -60,6 +55,15 @@ def _shared(nodes: Nodes, roots: Ints, codes: Codes, mine: Ints, weight: Floats,
                 node = roots[tree]
                 while nodes.feature[node] >= 0:
                     node = step(nodes, node, codes[row, nodes.feature[node]])
-                for e in range(len(mine)):
-                    if mine[e, tree] == node:
-                        out[row, e] += weight[tree]
+                out[tree, row] = node - roots[tree]
+
+
+@parallel
+def _shared(mine: Leaf, leaf: Leaf, weight: Floats, out: Floats) -> None:
+    n = leaf.shape[1]
+    for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
+        first, last = block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK)
+        for tree in range(len(leaf)):
+            for e in range(len(out)):
+                for row in range(first, last):
+                    out[e, row] += weight[tree] if leaf[tree, row] == mine[tree, e] else 0.0
