@@ -29,7 +29,7 @@ from showcause.core.errors import ModelError
 from showcause.kernels import trees as kernels
 from showcause.kernels.trees import leaves
 
-__all__ = ["NotAForest", "TreeView", "tree_view", "without_trees"]
+__all__ = ["NotAForest", "TreeView", "leaf_table", "tree_view", "without_trees"]
 
 Game = Literal["interventional", "path-dependent"]
 
@@ -174,7 +174,6 @@ def tree_view(model: Model, X: Frame) -> TreeView:
     return kept
 
 
-<<<<<<< HEAD
 def without_trees(model: Model, data: Dataset) -> str | None:
     """Why the model has no forest, or None. A forest read wrongly counts as one: it fails loudly when it is asked."""
     try:
@@ -184,7 +183,8 @@ def without_trees(model: Model, data: Dataset) -> str | None:
     except ModelError:
         return None
     return None
-=======
+
+
 _LEAVES: dict[tuple[int, int], Rows] = {}
 
 
@@ -196,7 +196,6 @@ def leaf_table(view: TreeView, frame: Frame) -> Rows:
             weakref.finalize(owner, _LEAVES.pop, key, None)
         _LEAVES[key] = leaves.leaf_table(view.forest, view.forest.encode(view.matrix(frame)))
     return _LEAVES[key]
->>>>>>> 81a2838 (Influence of training rows: confirmed on the model's own numbers before anything is said)
 
 
 def _made(model: Model, X: Frame) -> TreeView:
