@@ -38,7 +38,7 @@ def _applies(model: Model, data: Dataset) -> str | None:
     kind="neighbour",
     uses=("examples/representative",),
     applies=_applies,
-    in_snapshot={"budget": 250_000_000},
+    in_snapshot={"budget": 100_000_000},
 )
 def compute(
     job: Job,
