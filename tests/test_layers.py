@@ -50,6 +50,8 @@ UPWARDS = {
     ("core/artifact.py", "views.explanation"),  # artifact.to_shap()
     ("core/snapshot.py", "views.page"),  # snapshot.report()
     ("core/snapshot.py", "views.notebook"),  # a snapshot in a notebook
+    ("core/comparison.py", "views.notebook"),  # a comparison or a trend in a notebook
+    ("core/comparison.py", "views.trend_page"),  # trend.report()
     ("core/diff.py", "views.diff_markdown"),  # diff.markdown()
     ("core/diff.py", "views.diff_page"),  # diff.report()
     ("core/diff.py", "views.notebook"),  # a diff in a notebook

@@ -14,7 +14,9 @@ import showcause
 
 NAMES = [  # one a line: many hands add to it
     "Artifact",
+    "Candidate",
     "Change",
+    "Comparison",
     "Corrupt",
     "DataError",
     "Diff",
@@ -28,6 +30,7 @@ NAMES = [  # one a line: many hands add to it
     "NotFound",
     "Outcome",
     "ParameterError",
+    "Point",
     "Policy",
     "PolicyError",
     "Record",
@@ -35,10 +38,12 @@ NAMES = [  # one a line: many hands add to it
     "ShowcauseError",
     "Snapshot",
     "Status",
+    "Trend",
     "Trust",
     "TrustError",
     "Verdict",
     "check",
+    "compare",
     "compute",
     "diff",
     "explain",
@@ -48,6 +53,7 @@ NAMES = [  # one a line: many hands add to it
     "prov",
     "run",
     "sign",
+    "trend",
     "verify",
 ]
 

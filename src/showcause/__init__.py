@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from showcause.core.artifact import Artifact
+    from showcause.core.comparison import Candidate, Comparison, Point, Trend
     from showcause.core.diff import Change, Diff
     from showcause.core.errors import (
         Corrupt,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from showcause.policy.policy import Policy
     from showcause.trust.trust import Trust
     from showcause.verbs.check import check
+    from showcause.verbs.compare import compare
     from showcause.verbs.compute import compute
     from showcause.verbs.diff import diff
     from showcause.verbs.explain import explain
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from showcause.verbs.prov import prov
     from showcause.verbs.run import run
     from showcause.verbs.sign import sign
+    from showcause.verbs.trend import trend
     from showcause.verbs.verify import verify
 
 __version__ = "0.1.0"
@@ -56,6 +59,7 @@ __version__ = "0.1.0"
 # Loaded on first use: `import showcause` must cost no more than it has to.
 _HOMES = {
     "check": "verbs.check",
+    "compare": "verbs.compare",
     "compute": "verbs.compute",
     "diff": "verbs.diff",
     "explain": "verbs.explain",
@@ -65,8 +69,10 @@ _HOMES = {
     "prov": "verbs.prov",
     "run": "verbs.run",
     "sign": "verbs.sign",
+    "trend": "verbs.trend",
     "verify": "verbs.verify",
     "Artifact": "core.artifact",
+    **dict.fromkeys(("Candidate", "Comparison", "Point", "Trend"), "core.comparison"),
     "Change": "core.diff",
     "Diff": "core.diff",
     "Finding": "core.finding",
@@ -97,7 +103,9 @@ _HOMES = {
 
 __all__ = [
     "Artifact",
+    "Candidate",
     "Change",
+    "Comparison",
     "Corrupt",
     "DataError",
     "Diff",
@@ -111,6 +119,7 @@ __all__ = [
     "NotFound",
     "Outcome",
     "ParameterError",
+    "Point",
     "Policy",
     "PolicyError",
     "Record",
@@ -118,10 +127,12 @@ __all__ = [
     "ShowcauseError",
     "Snapshot",
     "Status",
+    "Trend",
     "Trust",
     "TrustError",
     "Verdict",
     "check",
+    "compare",
     "compute",
     "diff",
     "explain",
@@ -131,6 +142,7 @@ __all__ = [
     "prov",
     "run",
     "sign",
+    "trend",
     "verify",
 ]
 

@@ -14,6 +14,8 @@ EVIL = "<script>alert(1)</script>"
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=[EVIL, "b"])
 SNAPSHOT = sc.explain(LogisticRegression().fit(X, X["b"] > 0), X, X["b"] > 0)
 OUTCOME = sc.Outcome("SC001", "fail", "fail", EVIL, EVIL)
+CANDIDATE = sc.Candidate(EVIL, "1", EVIL, 1.0, 0.5, 2.0, "rows", 1, 2, None, None, False, EVIL)
+POINT = sc.Point(EVIL, "1", 1, EVIL, 1.0, None, None, None, 1, 2, 0.5, None, None, None, False, EVIL)
 CHANGE = sc.Change(EVIL, EVIL, {EVIL: EVIL}, EVIL, 1.0, None, None, None, None, None, "changed", EVIL, True)
 SHOWN = {
     "Snapshot": SNAPSHOT,
@@ -23,6 +25,10 @@ SHOWN = {
     "Finding": sc.Finding("SC001", "fail", EVIL, EVIL),
     "Outcome": OUTCOME,
     "Policy": sc.Policy.of({"require": {"artifacts": ["model/performance"]}, "features": {EVIL: {"label": EVIL}}}),
+    "Candidate": CANDIDATE,
+    "Comparison": sc.Comparison("log_loss", "less", EVIL, (CANDIDATE,)),
+    "Point": POINT,
+    "Trend": sc.Trend("credit", EVIL, "importance/shap", "log_loss", EVIL, (POINT,), {}),
     "Change": CHANGE,
     "Diff": sc.Diff({"ref": EVIL, "id": "1"}, {"ref": EVIL, "id": "2"}, EVIL, (CHANGE,)),
     "Verdict": Verdict(EVIL, None, None, "", "2026-01-01", None, "advise", (OUTCOME,)),

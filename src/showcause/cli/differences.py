@@ -1,4 +1,4 @@
-"""`showcause diff`: what changed since the last version, as text, Markdown, HTML or JSON."""
+"""`showcause diff`, `compare`, `trend`: what changed, which candidate is best, how it went over the versions."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     app.command()(diff)
+    app.command()(compare)
+    app.command()(trend)
 
 
 def diff(
@@ -58,6 +60,70 @@ def diff(
     else:
         _put(_written(found, format), out)
     return INCOMPLETE if found.flags else 0
+
+
+class Table(StrEnum):
+    """How a ranking is written."""
+
+    text = "text"
+    json = "json"
+
+
+class History(StrEnum):
+    """How a history is written."""
+
+    text = "text"
+    html = "html"
+    json = "json"
+
+
+def compare(
+    candidates: Annotated[list[str], typer.Argument(metavar="REF…", help="Two or more REFs.")],
+    metric: Annotated[str | None, typer.Option(help="Default: log_loss, rmse, accuracy of scores.")] = None,
+    format: Annotated[Table, typer.Option("--format", help="How it is written.")] = Table.text,
+    out: Annotated[Path | None, typer.Option(help="Default: standard output.")] = None,
+    store: StoreOption = STORE,
+) -> int:
+    """Rank candidates, with intervals.
+
+    By a metric of model/performance, row by row where the rows are shared; what cannot be told apart is a tie. Exit
+    codes: 0 all are ranked; 1 some could not be; 2 usage or bad input; 3 internal error.
+
+    Example:  showcause compare credit@champion credit/6 credit/7 --metric roc_auc
+    """
+    from showcause.cli.app import opened
+    from showcause.cli.diff import ranking
+    from showcause.verbs.compare import compare as compute
+
+    found = compute(*(opened(ref, store) for ref in candidates), metric=metric)
+    _put(found.document + b"\n" if format is Table.json else ranking(found), out)
+    return INCOMPLETE if any(candidate.reason for candidate in found.candidates) else 0
+
+
+def trend(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")],
+    feature: Annotated[str | None, typer.Option(help="Default: what matters most in the newest version.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Default: log_loss, rmse, accuracy of scores.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="At most so many versions, the newest.")] = 50,
+    format: Annotated[History, typer.Option("--format", help="How it is written.")] = History.text,
+    out: Annotated[Path | None, typer.Option(help="Default: standard output (html: NAME-trend.html).")] = None,
+    store: StoreOption = STORE,
+) -> int:
+    """Draw a history over the versions.
+
+    A feature's importance, its place and a metric, with bands over retrainings where versions hold them.
+
+    Example:  showcause trend credit --feature income
+    """
+    from showcause.cli.diff import history
+    from showcause.verbs.trend import trend as compute
+
+    found = compute(name, feature=feature, metric=metric, last=last, store=store)
+    if format is History.html:
+        say(found.report(out or Path(f"{name}-trend.html")))
+    else:
+        _put(found.document + b"\n" if format is History.json else history(found), out)
+    return 0
 
 
 def _plain(ref: str) -> str:

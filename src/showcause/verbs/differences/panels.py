@@ -45,8 +45,8 @@ def state(sides: Sides) -> dict[str, Any]:
     facts: dict[str, Any] = {"compared": False, "reason": "", "source": None, "margins": dict(MARGINS)}
     for side, panel in zip(("before", "after"), found, strict=True):
         if panel is None:
-            missing = "neither snapshot has" if found == [None, None] else f"the snapshot {side} has not got"
-            facts["reason"] = f"{missing} a panel of retrainings (explain with refits=K)"
+            missing = "neither snapshot has a" if found == [None, None] else f"the {side} side has no"
+            facts["reason"] = f"{missing} panel of retrainings (explain with refits=K)"
             return facts
         facts[f"{side}_count"] = panel.get("count")
     sources = [str(panel.get("source")) for panel in found if panel]

@@ -6,7 +6,7 @@ and the verdict is "inconclusive", since rows say nothing of how far another tra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,6 +188,8 @@ def _sentence(found: Verdict, before: Number, after: Number, what: str, tail: Ta
     if len(parts) == 2:
         moved = parts["rank_before"] != parts["rank_after"]
         place = " (place {rank_before}, now {rank_after})" if moved else " (place {rank_after} in both)"
+    elif parts:
+        place = " (now place {rank_after})" if "rank_after" in parts else " (place {rank_before} before)"
     way = "rose" if after > before else "fell"
     why = "." if tail.same else ", more than retraining moves it."
     templates = {
@@ -232,7 +234,8 @@ def importance(sides: Sides) -> Iterator[Change]:
             yield refused(section, pair)
             continue
         found = rows(sides, pair)
-        places = [_places(found, side) for side in (0, 1)]
+        known = [set(sides.columns(snapshot, "explained")) for snapshot in (sides.before, sides.after)]
+        places = [_places(found, side, known[side]) for side in (0, 1)]
         for position, row in enumerate(found):
             ranks = {"rank_before": places[0].get(position), "rank_after": places[1].get(position)}
             facts = {name: rank for name, rank in ranks.items() if rank is not None}
@@ -260,12 +263,15 @@ def _importance_name(sides: Sides, pair: Pair, row: Row) -> str:
     return f"{head.get(said, 'Importance of')} {name}"
 
 
-def _places(found: Sequence[Row], side: int) -> dict[int, int]:
-    """Position in `found` → place from 1 among the rows of the same target and segment; ties share the better one."""
+def _places(found: Sequence[Row], side: int, known: Collection[str]) -> dict[int, int]:
+    """Position in `found` → place from 1 among the rows of the same target and segment; ties share the better one, and
+    columns that this side's model does not have take no part."""
     groups: dict[tuple[object, ...], list[tuple[float, int]]] = {}
     for position, row in enumerate(found):
         value = row.values[side]
-        if value is None or ("group" in row.key and row.key.get("group") == row.key.get("feature")):
+        if value is None or (row.judged is not None and row.key.get("feature") not in known):
+            continue
+        if "group" in row.key and row.key.get("group") == row.key.get("feature"):
             continue
         size = weight({"value": value, "scale": (row.before, row.after)[side].get("scale")})
         group = (row.key.get("target"), row.key.get("segment"))
