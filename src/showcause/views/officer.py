@@ -45,6 +45,8 @@ EVIDENCE = {
     "quality/additivity": "Check: the reasons add up",
     "quality/dummy": "Check: an input without use gets no weight",
     "quality/agreement": "Check: two ways of asking agree",
+    "input/baseline": "The version before, to compare with",
+    "input/refits": "The same model trained again",
     "input/y": "True outcomes to compare with",
     "input/train": "The rows it was trained on",
     "input/context": "Facts about people that the model does not see",
