@@ -161,11 +161,18 @@ def test_column_digests_are_those_of_the_page(made: tuple[Path, showcause.Snapsh
 
 def test_the_page_names_every_format_state_and_member() -> None:
     from showcause.core import artifact, snapshot
-    from showcause.store import attached, export
+    from showcause.store import attached, export, promotion
 
     page = (Path(__file__).parents[1] / "docs" / "format.md").read_text(encoding="utf-8")
-    formats = [artifact.FORMAT, snapshot.MANIFEST, snapshot.RECORD, export.FORMAT, attached.ATTACHED]
+    formats = [
+        artifact.FORMAT,
+        snapshot.MANIFEST,
+        snapshot.RECORD,
+        export.FORMAT,
+        attached.ATTACHED,
+        promotion.PROMOTION,
+    ]
     members = [*snapshot.Manifest.__dataclass_fields__, *snapshot.Record.__dataclass_fields__]
-    members += attached.Entry.__dataclass_fields__
+    members += [*attached.Entry.__dataclass_fields__, *promotion.Promotion.__dataclass_fields__]
     assert [word for word in formats if f'"{word}"' not in page] == []
     assert [word for word in (*members, *snapshot.STATES) if f"`{word}`" not in page] == []

@@ -50,6 +50,7 @@ NAMES = [  # one a line: many hands add to it
     "from_shap",
     "methods",
     "open",
+    "promote",
     "prov",
     "run",
     "sign",

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from showcause.verbs.from_shap import from_shap
     from showcause.verbs.methods import methods
     from showcause.verbs.open import open
+    from showcause.verbs.promote import promote
     from showcause.verbs.prov import prov
     from showcause.verbs.run import run
     from showcause.verbs.sign import sign
@@ -66,6 +67,7 @@ _HOMES = {
     "from_shap": "verbs.from_shap",
     "methods": "verbs.methods",
     "open": "verbs.open",
+    "promote": "verbs.promote",
     "prov": "verbs.prov",
     "run": "verbs.run",
     "sign": "verbs.sign",
@@ -139,6 +141,7 @@ __all__ = [
     "from_shap",
     "methods",
     "open",
+    "promote",
     "prov",
     "run",
     "sign",

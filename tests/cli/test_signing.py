@@ -101,3 +101,31 @@ def test_verify_makes_explanations_again_and_finds_another_model(call: Call, wor
     code, out, _ = call(*again)
     assert (code, "fail [other-data] columns" in out) == (1, True)
     assert call("verify", "credit/1", "--model", "train:model")[0] == 2
+
+
+def test_promote_log_and_break_the_glass(call: Call, work: Path) -> None:
+    for _ in range(2):
+        call(*CREDIT)
+    code, _, err = call("promote", "credit/1", "--no-policy")
+    assert (code, "has no verdict" in err) == (1, True)
+    trust(
+        call("key", "create", "alice")[1] + '[aliases.champion]\npromote = ["reviewer"]\nbreak_glass = ["reviewer"]\n'
+    )
+    code, out, _ = call("promote", "credit/1", "--policy", "few.toml", "--key", "alice.key", "--reason", "<b>first")
+    assert (code, out.startswith("credit@champion names credit/1: entry 1, ")) == (0, True)
+    assert call("promote", "credit/2", "--policy", "few.toml")[0] == 1  # nobody signed it
+    assert call("promote", "credit/2", "--policy", "few.toml", "--key", "alice.key")[0] == 0
+    glass = ("promote", "credit/1", "--break-glass", "--key", "alice.key")
+    assert call(*glass)[0] == 2
+    code, out, _ = call(*glass, "--reason", "refuses everybody")
+    assert (code, "the gate must be passed by" in out) == (0, True)
+    code, out, _ = call("log", "credit@champion")
+    lines = out.splitlines()
+    assert [line.split()[:2] for line in lines[1:4]] == [["3", "credit/1"], ["2", "credit/2"], ["1", "credit/1"]]
+    assert "alice" in lines[1]
+    assert "broken glass" in lines[1]
+    assert "review-due" in lines[4]
+    assert call("log", "credit@nobody")[0] == 2
+    assert call("verify")[0] == 0
+    next((work / ".showcause/refs/credit@champion").glob("000002")).unlink()
+    assert call("verify")[0] == 1

@@ -253,19 +253,29 @@ def report(
 
 @app.command()
 def log(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model's name; without: every one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A model's name, or NAME@ALIAS; without: every name.")
+    ] = None,
+    trust: TrustOption = None,
     store: StoreOption = STORE,
 ) -> int:
-    """List the versions of a model.
+    """List the versions of a model, or all that an alias ever named.
 
-    The newest first, with the aliases that name them.
+    The newest first: versions with the aliases that name them; of an alias when, by whom, on what grounds, and (with
+    the trust file) who signed.
 
-    Example:  showcause log credit
+    Examples:
+
+    \b
+      showcause log credit
+      showcause log credit@champion
     """
     from showcause.cli.log import history
+    from showcause.cli.signing import entries, trusted
     from showcause.store.folder import FolderStore
 
-    say(history(FolderStore(store, create=False), name))
+    found = FolderStore(store, create=False)
+    say(entries(found, name, trusted(trust)) if name is not None and "@" in name else history(found, name))
     return 0
 
 

@@ -12,6 +12,7 @@ from showcause.core.errors import NotFound, choices
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record, Status
 from showcause.store.folder import FolderStore
+from showcause.store.promotion import named as behind
 
 
 def history(store: FolderStore, name: str | None) -> str:
@@ -29,7 +30,7 @@ def _versions(store: FolderStore, name: str) -> list[tuple[str, ...]]:
     aliases: dict[str, list[str]] = {}
     for ref in store.refs():
         if ref.startswith(f"{name}@") and (entries := store.entries(ref)):
-            aliases.setdefault(entries[-1], []).append(ref.partition("@")[2])
+            aliases.setdefault(behind(store, entries[-1]), []).append(ref.partition("@")[2])
     rows: list[tuple[str, ...]] = []
     for digest in reversed(entries := store.entries(name)):
         record = Record.read(store.get(digest))

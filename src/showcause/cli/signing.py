@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from showcause.cli.options import STORE, TRUST, KeyOption, RefArgument, StoreOption, TrustOption
-from showcause.cli.terminal import complain, say
+from showcause.cli.terminal import columns, complain, say
 
 PASSPHRASE = "SHOWCAUSE_PASSPHRASE"
 Role = Annotated[str, typer.Option("--role", help="In which you sign, such as reviewer.")]
@@ -19,7 +19,7 @@ keys = typer.Typer(help="Make a key to sign with, and show its public part.", no
 
 def register(app: typer.Typer) -> None:
     app.add_typer(keys, name="key")
-    for command in (sign, review):
+    for command in (sign, review, promote):
         app.command()(command)
 
 
@@ -123,6 +123,71 @@ def review(
         if comment is None:
             comment = typer.prompt("Comment", default="", show_default=False)
     return _sign(snapshot, role, key, comment or "")
+
+
+def promote(
+    ref: RefArgument,
+    alias: Annotated[str, typer.Option(help="Which alias names it from now on.")] = "champion",
+    policy: Annotated[Path | None, typer.Option(help="Default: showcause.toml in this folder.")] = None,
+    no_policy: Annotated[bool, typer.Option("--no-policy", help="Go by the newest verdict kept beside it.")] = False,
+    baseline: Annotated[str | None, typer.Option(help="A REF to compare with; default: what the alias names.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", envvar="SHOWCAUSE_KEY", help="Signs the entry.")] = None,
+    reason: Annotated[str, typer.Option(help="For the log.")] = "",
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="Restore at once what the alias named before; needs --reason, --key.")
+    ] = False,
+    trust: TrustOption = None,
+    store: StoreOption = STORE,
+) -> int:
+    """Let an alias name a version, if the gate lets it through.
+
+    Runs the check, asks for the sign-offs that the trust file wants, and adds an entry to the alias's log, which is
+    append-only, chained and, with a key, signed. --break-glass restores a version that was served before without the
+    gate; the gate must then be passed within seven days.
+
+    Examples:
+
+    \b
+      showcause promote credit/7 --alias champion --key release.key
+      showcause promote credit/6 --break-glass --reason "refuses everybody since noon" --key oncall.key
+    """
+    import showcause
+    from showcause.cli.app import opened, policy_file
+
+    rules = None if break_glass else policy_file(policy, no_policy)
+    entry = showcause.promote(
+        opened(ref, store), alias, policy=rules, baseline=None if baseline is None else opened(baseline, store),
+        trust=trusted(trust), key=None if key is None else loaded(key), reason=reason, break_glass=break_glass,
+    )  # fmt: skip
+    say(f"{entry.alias} names {entry.ref}: entry {entry.number}, {entry.digest}")
+    if entry.review_by:
+        say(f"the gate must be passed by {entry.review_by}: showcause promote {entry.ref} --alias {alias}")
+    return 0
+
+
+def entries(store: Any, alias: str, trust: Any) -> str:
+    """The log of an alias, the newest entry first, with who signed each. Raises NotFound, Corrupt."""
+    from showcause.core.errors import NotFound, choices
+    from showcause.store.promotion import Promotion, log
+    from showcause.trust.logged import allowed, findings, signer
+
+    if not store.entries(alias):
+        raise NotFound(f"no such alias in this store: {choices(alias, [ref for ref in store.refs() if '@' in ref])}")
+    rows = []
+    found = list(log(store, alias))
+    for number, entry in enumerate(found, 1):
+        if not isinstance(entry, Promotion):
+            rows.append((number, f"{entry.name}/{entry.version}", "", "", "", "", "", entry.digest[:12]))
+            continue
+        who = "nobody" if entry.envelope is None else "not judged: no trust file"
+        if trust is not None and entry.envelope is not None:
+            name, code, _ = signer(entry, trust)
+            who = allowed(entry, trust)[0] or code or name
+        grounds = "broken glass" if entry.break_glass else f"verdict {entry.verdict[:12]}" if entry.verdict else "none"
+        rows.append((number, entry.ref, entry.at, entry.by, who, grounds, entry.reason, entry.digest[:12]))
+    header = ("entry", "version", "at", "by", "signed by", "grounds", "reason", "digest")
+    owed = [str(f) for f in findings([e for e in found if isinstance(e, Promotion)], None)]
+    return "\n".join([columns(header, reversed(rows)), *owed, f"last entry {store.entries(alias)[-1]}"])
 
 
 def _sign(snapshot: Any, role: str, key: Path, comment: str) -> int:

@@ -30,6 +30,7 @@ from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record
 from showcause.store.attached import KINDS, Entry, chain, check_kind, placed
 from showcause.store.filesystem import FileSystem
+from showcause.store.promotion import Promotion, log, named
 from showcause.store.store import Ref, check_name, reachable, verified
 
 FORMAT = b"showcause-store 1\n"
@@ -228,7 +229,7 @@ class FolderStore:
             subject = f"{ref}/{number}" if "@" not in ref else f"{ref} entry {number}"
             try:
                 found = reachable(self, digest)
-                record = Record.read(self.get(digest))
+                record = Record.read(self.get(named(self, digest)))
                 manifest = Manifest.read(self.get(record.manifest))
                 for name, artifact in manifest.artifacts.items():
                     if Artifact.read(self.get(artifact), self).name != name:
@@ -242,6 +243,11 @@ class FolderStore:
                 code = getattr(error, "code", "unreadable")
                 yield Finding(str(code), "fail", subject, str(error))
             before = digest
+        if "@" in ref:
+            try:
+                list(log(self, ref))
+            except (ShowcauseError, OSError) as error:
+                yield Finding("bad-log", "fail", ref, str(error))
 
     def _verify_attached(self, manifest: str, kind: str, reached: set[str]) -> Iterator[Finding]:
         folder = f"attached/{kind}/{manifest}"
@@ -326,5 +332,10 @@ def _recorded(data: bytes) -> str | None:
         pass
     try:
         return str(Entry.read(data))
+    except Corrupt:
+        pass
+    try:
+        entry = Promotion.read(data)
+        return f"{entry.alias} entry {entry.number}"
     except Corrupt:
         return None

@@ -1,7 +1,7 @@
 """What a store is, and how a snapshot is published into one.
 
 Objects are immutable bytes under their sha256. A ref is a numbered, create-only list of record digests: "credit" holds
-the versions credit/1, credit/2, …; "credit@champion" holds all that this alias ever named, the last one counting.
+the versions credit/1, credit/2, …; "credit@champion" holds the log of this alias (promotion.py): its last entry counts.
 Appending number n+1 succeeds for one writer only, which is the whole of the locking. What is attached to a snapshot
 later (verdicts, signatures) is such a list too, one for each manifest and kind.
 """
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from showcause.core import canonical
 from showcause.core.errors import Conflict, Corrupt, NotFound, ParameterError, choices
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record, Snapshot
+from showcause.store.promotion import Promotion, named
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 RESERVED = frozenset({"con", "prn", "aux", "nul", "latest", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
@@ -126,28 +128,37 @@ def open_ref(store: Store, text: str) -> Snapshot:
     number = ref.version or len(entries)
     if number > len(entries):
         raise NotFound(f"{ref.name} has versions 1 to {len(entries)}, not {number}")
-    record = Record.read(store.get(entries[number - 1]))
+    record = Record.read(store.get(named(store, entries[number - 1])))
     if record.name != ref.name or (key == ref.name and record.version != number):
         raise Corrupt(f"{text} names the record of {record.name}/{record.version}")
     manifest = Manifest.read(store.get(record.manifest))
     return Snapshot(manifest, record, store, f"{record.name}/{record.version}")
 
 
-def point(store: Store, text: str, alias: str) -> Snapshot:
-    """Let `name@alias` name the snapshot of a ref."""
+def point(store: Store, text: str, alias: str, by: str = "", **said: Any) -> Promotion:
+    """Let `name@alias` name the snapshot of a ref, whatever the gate says; `said` are further fields of the entry,
+    `sign` a function from the entry to its envelope. Raises Conflict where another writer was first."""
     snapshot = open_ref(store, text)
     key = f"{snapshot.record.name}@{check_name(alias)}"
-    store.append(key, len(store.entries(key)) + 1, snapshot.record.document)
-    return snapshot
+    entries, sign = store.entries(key), said.pop("sign", None)
+    entry = Promotion(
+        key, len(entries) + 1, entries[-1] if entries else None, snapshot.ref, snapshot.record.digest, snapshot.id,
+        said.pop("at", None) or datetime.now(UTC).isoformat(timespec="seconds"), by, **said,
+    )  # fmt: skip
+    if sign is not None:
+        entry = replace(entry, envelope=sign(entry))
+    store.append(key, entry.number, entry.document)
+    return entry
 
 
 def reachable(store: Store, record_digest: str) -> set[str]:
-    """Digests of the record and everything it leads to. Raises NotFound, Corrupt."""
+    """Digests of the record (or entry of an alias) and everything it leads to. Raises NotFound, Corrupt."""
     from showcause.core.artifact import read_head
 
-    record = Record.read(store.get(record_digest))
+    behind = named(store, record_digest)
+    record = Record.read(store.get(behind))
     manifest = Manifest.read(store.get(record.manifest))
-    found = {record_digest, record.manifest, *manifest.artifacts.values()}
+    found = {record_digest, behind, record.manifest, *manifest.artifacts.values()}
     for digest in manifest.artifacts.values():
         head = read_head(store.get(digest))
         found |= {head["table"]["digest"], *head["blobs"].values()}

@@ -21,6 +21,7 @@ from showcause.core.snapshot import Manifest, Record, Snapshot
 from showcause.core.verdict import Verdict
 from showcause.policy.facts import DataFacts, ModelFacts
 from showcause.store.folder import MARK, FolderStore
+from showcause.store.promotion import named as behind
 from showcause.store.store import Ref, Store
 from showcause.verbs.compute import read_model
 from showcause.verbs.open import DEFAULT_STORE
@@ -110,7 +111,7 @@ def _entry(given: Any, store: str | os.PathLike[str] | Store | None) -> tuple[st
     alias = ref.alias not in (None, "latest")
     entries = found.entries(f"{ref.name}@{ref.alias}" if alias else ref.name)
     number = ref.version or len(entries)
-    return ref.name, alias, number, entries[number - 1], found
+    return ref.name, alias, number, behind(found, entries[number - 1]), found
 
 
 def stored(snapshot: Snapshot, store: Store | None) -> str | None:

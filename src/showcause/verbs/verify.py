@@ -12,7 +12,9 @@ from showcause.core.finding import Finding
 from showcause.core.snapshot import Snapshot
 from showcause.store.export import INDEX, read_export, verify_export
 from showcause.store.folder import MARK, FolderStore
+from showcause.store.promotion import Promotion, log
 from showcause.store.store import Store, open_ref
+from showcause.trust.logged import findings as of_log
 from showcause.trust.sign_off import findings
 from showcause.trust.trust import Trust
 from showcause.verbs.open import DEFAULT_STORE, open
@@ -24,6 +26,7 @@ def verify(
     *,
     trust: Trust | str | os.PathLike[str] | Mapping[str, Any] | None = None,
     at: str | None = None,
+    heads: Mapping[str, str] | None = None,
     store: str | os.PathLike[str] | Store | None = None,
     model: Any = None,
     data: Any = None,
@@ -41,6 +44,7 @@ def verify(
     trust   the operator's trust file (a path, or its content): whose signatures count. Notes say who vouched for what
             under which policy; without it nobody is known
     at      the time that trust is judged at, ISO 8601; default: now
+    heads   alias → the digest of an entry of its log that you remember ("credit@champion": …): it must still be there
 
     With a model and its data the stored explanations are also made again (verbs/recheck.py), which finds a forger who
     has rewritten the digests too:
@@ -65,7 +69,7 @@ def verify(
     if isinstance(where, Snapshot):
         return [*_artifacts(where), *findings(where, trusted, at=at)]
     if not isinstance(where, str | os.PathLike):
-        return [*where.verify(), *_all_signatures(where, trusted, at)]
+        return [*where.verify(), *_all_signatures(where, trusted, at), *_logs(where, trusted, at, heads or {})]
     path = Path(where)
     if store is None and (path.suffix == ".zip" or (path / INDEX).exists() or (path / "manifest.json").exists()):
         found = list(verify_export(path))
@@ -73,7 +77,7 @@ def verify(
     if store is None and (
         (path / MARK).exists() or path.exists() or str(where).startswith((".", "~")) or path.is_absolute()
     ):
-        return verify(FolderStore(path, create=False), trust=trusted, at=at)
+        return verify(FolderStore(path, create=False), trust=trusted, at=at, heads=heads)
     home = DEFAULT_STORE if store is None else store
     home = FolderStore(home, create=False) if isinstance(home, str | os.PathLike) else home
     try:
@@ -96,6 +100,24 @@ def _artifacts(snapshot: Snapshot) -> Iterator[Finding]:
         except (ShowcauseError, OSError) as error:
             code = str(getattr(error, "code", "unreadable"))
             yield Finding(code, "fail", f"{snapshot.ref} {name}", str(error))
+
+
+def _logs(store: Store, trust: Trust | None, at: str | None, heads: Mapping[str, str]) -> Iterator[Finding]:
+    """Of every alias in a store; a log that does not hold together was named when it was read."""
+    for alias, digest in heads.items():
+        try:
+            there = digest in store.entries(alias)
+        except ShowcauseError:
+            there = False
+        if not there:
+            yield Finding("cut-off", "fail", alias, f"its log no longer holds the entry {digest[:12]}")
+    for alias in store.refs():
+        if "@" in alias:
+            try:
+                entries = [entry for entry in log(store, alias) if isinstance(entry, Promotion)]
+            except (ShowcauseError, OSError):
+                continue
+            yield from of_log(entries, trust, at=at)
 
 
 def _all_signatures(store: Store, trust: Trust | None, at: str | None) -> Iterator[Finding]:
