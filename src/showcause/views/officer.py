@@ -47,6 +47,11 @@ EVIDENCE = {
     "quality/agreement": "Check: two ways of asking agree",
     "input/baseline": "The version before, to compare with",
     "input/refits": "The same model trained again",
+    "refits/importance": "What other trainings of the model need most",
+    "refits/dependence": "How other trainings follow each input",
+    "refits/performance": "How often other trainings are right",
+    "data/rows": "The cases themselves",
+    "data/background": "The reference cases themselves",
     "input/y": "True outcomes to compare with",
     "input/train": "The rows it was trained on",
     "input/context": "Facts about people that the model does not see",
@@ -126,6 +131,7 @@ def _limits(page: Page) -> list[str]:
     rows = manifest.data.get("rows", {})
     found = [
         "This page describes one trained model. Training it again could change what it says.",
+        *(page.steady if "refits/importance" in page.snapshot else ()),
         "What drives the model is not what causes the outcome.",
     ]
     if "sampled" in rows:

@@ -23,6 +23,7 @@ from showcause.views import share as sharing
 from showcause.views import theme
 from showcause.views.figure import available, every_choice, spec
 from showcause.views.narrative import NOISE, caps, sentences
+from showcause.views.panel import is_panel, spread, steadiness
 from showcause.views.words import STATES, Words, cell, clean, metric, number, title
 
 AUDIENCES = ("engineer", "officer", "subject")
@@ -32,10 +33,12 @@ CHART_BYTES = 320_000  # of all choices of one chart
 EXAMPLES = 12
 SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one name that report.js uses
 
-DEPENDENCE = ("dependence/pdp", "dependence/ale", "dependence/shap", "dependence/ice")
+DEPENDENCE = ("dependence/pdp", "dependence/ale", "refits/dependence", "dependence/shap", "dependence/ice")
+PERFORMANCE = ("model/performance", "refits/performance", "model/roc", "model/precision_recall", "model/gain")
+RANKED = ("importance/shap", "importance/permutation")
 SECTIONS = (
-    ("performance", "Performance", ("model/performance", "model/roc", "model/precision_recall", "model/gain"), "model"),
-    ("importance", "What drives it", ("importance/shap", "importance/permutation"), "importance"),
+    ("performance", "Performance", PERFORMANCE, "model"),
+    ("importance", "What drives it", ("importance/shap", "importance/permutation", "refits/importance"), "importance"),
     ("dependence", "How the output depends on each feature", DEPENDENCE, "dependence"),
     ("segments", "For whom", ("segments/performance", "segments/fairness"), "segments"),
     ("cases", "Single cases", (), "attribution examples counterfactual rules"),
@@ -137,6 +140,7 @@ class Page:
         if name not in self.snapshot:
             return None
         found = self.snapshot[name]
+        found = spread(found) if is_panel(found) else found
         if not self.share:
             return found
         shared = sharing.shared(found)
@@ -212,7 +216,21 @@ class Page:
         if artifact.name in self.doubts:
             return [self.doubts[artifact.name]]
         said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()})
-        return [s.text for s in said if s.text != NOISE["rows"]]  # said once, at the top of the page
+        texts = [s.text for s in said if s.text != NOISE["rows"]]  # said once, at the top of the page
+        return texts + self.steady if self.audience == "engineer" and artifact.name == self.steady_of else texts
+
+    @cached_property
+    def steady_of(self) -> str | None:
+        """The importance that the panel repeats, else the first that there is."""
+        if "refits/importance" in self.snapshot:
+            of = self.snapshot.head("refits/importance")["spec"]["of"]["method"]
+            return str(of) if of in self.snapshot else "refits/importance"
+        return next((name for name in RANKED if name in self.snapshot), None)
+
+    @cached_property
+    def steady(self) -> list[str]:
+        """What other trainings say of the ranking, or that nobody can tell."""
+        return [sentence.text for sentence in steadiness(self.snapshot)]
 
     @cached_property
     def doubts(self) -> dict[str, str]:

@@ -53,6 +53,11 @@ PLAIN = {  # the same without jargon
 }
 STATES = {"ok": "ok", "not-applicable": "not applicable", "failed": "failed", "not-given": "not given"}
 TITLES = {
+    "refits/importance": "Importance over retrainings",
+    "refits/dependence": "Effects over retrainings",
+    "refits/performance": "Performance over retrainings",
+    "data/rows": "Rows explained",
+    "data/background": "Reference rows",
     "model/roc": "ROC curve",
     "model/precision_recall": "Precision and recall",
     "model/gain": "Cumulative gain",

@@ -84,7 +84,7 @@ def y_title(picture: Picture) -> str:
     if picture.plain and picture.artifact.name.startswith("dependence/"):
         return picture.outcome
     folder, _, name = picture.artifact.name.partition("/")
-    if name in ("ale", "shap") and folder == "dependence":
+    if (name in ("ale", "shap") and folder == "dependence") or picture.artifact.name == "refits/dependence":
         return f"effect ({short(space, 30)})"
     return AXES.get(picture.artifact.name) or (f"output ({short(space, 30)})" if space else "output")
 
