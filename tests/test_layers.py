@@ -60,6 +60,7 @@ UPWARDS = {
     ("policy/policy.py", "views.notebook"),  # a policy in a notebook
     ("verbs/methods.py", "views.notebook"),  # the list of methods in a notebook
     ("core/snapshot.py", "store.export"),  # snapshot.export()
+    ("core/snapshot.py", "verbs.why"),  # snapshot.why()
     ("methods/__init__.py", "verbs.methods"),  # showcause.methods()
 }
 THIRD = {

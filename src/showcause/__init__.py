@@ -50,10 +50,12 @@ if TYPE_CHECKING:
     from showcause.verbs.open import open
     from showcause.verbs.promote import promote
     from showcause.verbs.prov import prov
+    from showcause.verbs.reasons import reasons
     from showcause.verbs.run import run
     from showcause.verbs.sign import sign
     from showcause.verbs.trend import trend
     from showcause.verbs.verify import verify
+    from showcause.verbs.why import Why
 
 __version__ = "0.1.0"
 
@@ -69,6 +71,7 @@ _HOMES = {
     "open": "verbs.open",
     "promote": "verbs.promote",
     "prov": "verbs.prov",
+    "reasons": "verbs.reasons",
     "run": "verbs.run",
     "sign": "verbs.sign",
     "trend": "verbs.trend",
@@ -82,6 +85,7 @@ _HOMES = {
     "Policy": "policy.policy",
     "Trust": "trust.trust",
     "Verdict": "core.verdict",
+    "Why": "verbs.why",
     **dict.fromkeys(("Manifest", "Record", "Snapshot", "Status"), "core.snapshot"),
     **dict.fromkeys(
         (
@@ -133,6 +137,7 @@ __all__ = [
     "Trust",
     "TrustError",
     "Verdict",
+    "Why",
     "check",
     "compare",
     "compute",
@@ -143,6 +148,7 @@ __all__ = [
     "open",
     "promote",
     "prov",
+    "reasons",
     "run",
     "sign",
     "trend",

@@ -252,6 +252,39 @@ def report(
 
 
 @app.command()
+def reasons(
+    ref: RefArgument,
+    model: Annotated[str, typer.Option(help="module:attribute, or .json .ubj .txt .cbm; the snapshot's own model.")],
+    data: Annotated[Path, typer.Option(help="Rows to give reasons for: parquet (streamed) or CSV.")],
+    out: Annotated[Path, typer.Option(help="The parquet file to write.")],
+    id: Annotated[str | None, typer.Option("--id", help="Column of your own row ids, carried over.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Training rows, where the snapshot keeps none; checked by digest.")
+    ] = None,
+    task: Annotated[Task | None, typer.Option(help="Of a bare callable; default: the snapshot's.")] = None,
+    version: Annotated[str | None, typer.Option(help="Of a callable explained with one.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Rows at a time; results do not depend on it.")] = 8192,
+    allow_pickle: Annotated[bool, typer.Option("--allow-pickle", help="Load a pickle.")] = False,
+    store: StoreOption = STORE,
+) -> int:
+    """Write reason codes for every row.
+
+    Codes, text and the snapshot's id, row by row, against the population that the snapshot names. Memory stays flat; a
+    run that ends early leaves no file.
+
+    Example:  showcause reasons credit --model train:model --data scored.parquet --out reasons.parquet
+    """
+    from showcause.cli.reasons import run
+
+    rows, seconds = run(
+        opened(ref, store), model, data, out, id=id, reference=reference, task=None if task is None else task.value,
+        version=version, batch=batch, allow_pickle=allow_pickle,
+    )  # fmt: skip
+    say(f"{rows:,} rows in {seconds:.1f} s: {out}")
+    return 0
+
+
+@app.command()
 def log(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A model's name, or NAME@ALIAS; without: every name.")

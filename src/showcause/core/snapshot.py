@@ -23,6 +23,8 @@ from showcause.core.errors import Corrupt, NotFound, choices
 if TYPE_CHECKING:
     from os import PathLike
 
+    from showcause.verbs.why import Why
+
 MANIFEST = "showcause-manifest/1"
 RECORD = "showcause-record/1"
 
@@ -266,6 +268,12 @@ class Snapshot(Mapping[str, Artifact]):
 
         letter = {"example": example, "id": id, "slots": slots, "language": language}
         return report(self, path, audience=audience, share=share, **letter)
+
+    def why(self, row: Any, model: Any, *, reference: Any = None, task: Any = None, version: str | None = None) -> Why:
+        """The reasons of one row by the snapshot's model: text, codes, a letter; see `showcause.reasons` for many."""
+        from showcause.verbs.why import why  # lazy delegation upwards, listed in the layer test
+
+        return why(self, row, model, reference=reference, task=task, version=version)
 
     def export(self, path: str | PathLike[str]) -> Path:
         """Write a plain folder (or, where `path` ends in .zip, one file) that `showcause.open` verifies and reads."""

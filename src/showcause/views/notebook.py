@@ -96,6 +96,13 @@ def _value(value: Any) -> str:
     return escape(short(cell(value), 200))
 
 
+def reasons_html(decision: str | None, score: float, lines: Sequence[str], artifact: Artifact) -> str:
+    """The reasons of one row, and every column's contribution."""
+    head = f"<b>{escape(decision)}</b> · score {escape(cell(score))}" if decision else f"<b>{escape(cell(score))}</b>"
+    body = "".join(f"<div>{escape(line)}</div>" for line in lines)
+    return f'<div style="{BOX}"><div>{head}</div>{body}{_table(artifact)}</div>'
+
+
 def snapshot_html(snapshot: Snapshot) -> str:
     """Whether it is complete, what is not ok and why, and the first figures."""
     state = "Complete" if snapshot.complete else "Incomplete"

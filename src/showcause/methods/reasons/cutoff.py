@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,9 @@ from showcause.adapters.reasons import (
     usual,
 )
 from showcause.core import canonical
+from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable, ParameterError
+from showcause.core.kinds import build
 from showcause.kernels.reasons import MATERIAL, folds_of, nearest, rank
 from showcause.methods.method import Job, Result, method
 
@@ -100,8 +103,9 @@ def compute(
 
 @dataclass(frozen=True)
 class Explained:
-    """phi, error (rows, features); base, prediction, score (rows,); places (rows, features), 0 where no reason; `more`
-    (rows,): one left out weighs as much as the last; `targets`: the class that the score is of, None in regression;
+    """phi, error (rows, features); base, prediction, score (rows,); places (rows, features), 0 where no reason; order
+    (rows, reasons) the features that are, -1 where there are fewer, and their places; `more` (rows,): one left out
+    weighs as much as the last; `targets`: the class that the score is of, None in regression;
     decided (rows,) positions of classes, None in regression."""
 
     phi: Rows
@@ -110,6 +114,8 @@ class Explained:
     prediction: Rows
     score: Rows
     places: Rows
+    order: Rows
+    places_in_order: Rows
     more: Rows
     targets: list[str] | None
     decided: Rows | None
@@ -143,6 +149,8 @@ def explain_rows(job: Job, engine: Engine, rows: Frame, outputs: Rows, folds: li
         (made.predictions * weights).sum(axis=1),
         score(job, outputs, decided),
         places,
+        ranking.order,
+        ranking.place,
         ranking.more,
         targets,
         decided,
@@ -189,6 +197,22 @@ def reference(job: Job, size: int) -> Reference:
             f"{len(rows)} of {len(pool)} rows were decided favourably; a reference needs at least {PRIVATE_ROWS}"
         )
     return Reference(pool, rows, rule)
+
+
+def reference_of(job: Job, size: int) -> Frame:
+    """The rows of `reference`, for whoever has the training rows and not the reference. Raises NotApplicable."""
+    return reference(job, size).frame
+
+
+def artifact_of(job: Job, artifact: Artifact, found: Explained, usual: Mapping[str, Usual]) -> Artifact:
+    """Reasons of further rows (`job.data`), as an artifact with the spec of the snapshot's own."""
+    rows = np.arange(len(job.data))
+    columns = attribution_columns(
+        job.data, rows, (None,), (found.phi[:, :, None], found.base[:, None], found.prediction[:, None]), None
+    )
+    columns |= _further(job, job.data.X, found, dict(usual))
+    spec = {**artifact.spec, **job.rows_spec()}
+    return Artifact(artifact.name, artifact.kind, spec, build(artifact.kind, columns), {}, artifact.dictionary)
 
 
 def _within(

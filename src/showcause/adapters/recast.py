@@ -1,0 +1,95 @@
+"""Rows from files in the form that a model was trained on: pandas where it is installed, its own categories back."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import pyarrow as pa
+
+from showcause.core.errors import DataError, InputError, MissingExtra, ParameterError
+
+
+def native(table: pa.Table) -> Any:
+    """pandas where it is installed, which most models were trained on; else the Arrow table."""
+    if importlib.util.find_spec("pandas") is None:
+        return table
+    return table.replace_schema_metadata(None).to_pandas()
+
+
+def recast(model: Any, X: Any) -> Any:
+    """X with the categorical columns that a boosted model was trained with: a CSV cannot say which they were."""
+    levels = _levels(model, X)
+    if not levels:
+        return X
+    if isinstance(X, pa.Table):
+        raise MissingExtra.of("pandas, which models with categorical columns need,", "demo")
+    import pandas
+
+    made = X.copy(deep=False)
+    for name, known in levels.items():
+        values = X[name].astype(object)
+        if known and isinstance(known[0], str):
+            values = values.map(lambda v: v if v is None or v != v else str(v))
+        unknown = sorted({str(v) for v in values.dropna().unique()} - {str(v) for v in known})
+        if unknown:
+            raise DataError(f"column {name!r} has categories that the model was not trained on: {unknown[:8]}")
+        made[name] = pandas.Categorical(values, categories=known)
+    return made
+
+
+def _levels(model: Any, X: Any) -> dict[str, list[Any]]:
+    """Categorical column → its levels in the model's order. Empty where the model has none or reads text itself."""
+    package = type(model).__module__.split(".")[0]
+    names = [str(name) for name in (X.column_names if isinstance(X, pa.Table) else X.columns)]
+    if package == "xgboost":
+        booster = model.get_booster() if hasattr(model, "get_booster") else model
+        found = _xgboost_levels(booster)
+    elif package == "lightgbm":
+        booster = getattr(model, "booster_", model)
+        found = _lightgbm_levels(booster, X, names)
+    else:
+        return {}
+    return {name: levels for name, levels in found.items() if name in names}
+
+
+def _xgboost_levels(booster: Any) -> dict[str, list[Any]]:
+    types = dict(zip(booster.feature_names or [], booster.feature_types or [], strict=False))
+    wanted = [name for name, kind in types.items() if kind == "c"]
+    if not wanted:
+        return {}
+    stored = dict(booster.get_categories(export_to_arrow=True).to_arrow()) if hasattr(booster, "get_categories") else {}
+    if lost := [name for name in wanted if stored.get(name) is None]:
+        raise InputError(
+            f"the model file does not say which categories {lost[:8]} had; explain the model as module:attribute, or "
+            "save it again with a newer XGBoost"
+        )
+    return {name: stored[name].to_pylist() for name in wanted}
+
+
+def _lightgbm_levels(booster: Any, X: Any, names: list[str]) -> dict[str, list[Any]]:
+    levels = booster.pandas_categorical or []
+    if not levels:
+        return {}
+    trained = booster.feature_name()
+    infos = dict(zip(trained, _feature_infos(booster), strict=True))
+    columns = [n for n in trained if n in names and ((":" in infos[n] and infos[n][0] != "[") or _is_text(X, n))]
+    if len(columns) != len(levels):
+        raise ParameterError(
+            f"the model was trained with {len(levels)} categorical columns, and the data have {len(columns)} that fit "
+            f"({columns[:12]}); give parquet with categorical columns, or the model as module:attribute"
+        )
+    return dict(zip(columns, levels, strict=True))
+
+
+def _feature_infos(booster: Any) -> list[str]:
+    """As the model text has them: "[low:high]" for a number, "0:1:2" for a category, "none" where never split."""
+    line = next(row for row in booster.model_to_string(num_iteration=1).split("\n") if row.startswith("feature_infos="))
+    return str(line).partition("=")[2].split(" ")
+
+
+def _is_text(X: Any, name: str) -> bool:
+    if isinstance(X, pa.Table):
+        kind = X.schema.field(name).type
+        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+    return str(X[name].dtype) in ("object", "str", "string", "category")
