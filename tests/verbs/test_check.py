@@ -117,6 +117,13 @@ def drop(store: Path) -> None:
     (store / "objects" / manifest[:2] / manifest[2:]).unlink()
 
 
+def loosen(store: Path) -> None:
+    """Beside the snapshot: the list of verdicts names another object than it did."""
+    judged(store)
+    snapshot = showcause.open("credit/1", store=store)
+    (store / "attached/verdict" / snapshot.id / "000001").write_text(f"{snapshot.record.digest}\n")
+
+
 def put_old_as_new(store: Path) -> None:
     explain(store, model=fit(5))
     shutil.copy(store / "refs/credit/000001", store / "refs/credit/000002")
@@ -158,6 +165,8 @@ FAULTS: list[tuple[str, Callable[[Path], None], Any, dict[str, Any]]] = [
     ("SC001", shutil.rmtree, ASKS, {}),
     ("SC002", flip, ASKS, {}),
     ("SC002", drop, ASKS, {}),
+    ("SC002", loosen, ASKS, {}),
+    ("SC002", loosen, ASKS, {"trust": {"keys": {}}}),
     ("SC003", nothing, REQUIRES, {}),
     ("SC003", lambda s: rewrite(s, lambda m: without(m, "dependence/ale", None)), ASKS, {"ref": "credit/2"}),
     (

@@ -165,7 +165,11 @@ STATES = {"": "good", "unknown-key": "unknown-key", "replayed": "other-snapshot"
 def _signed(snapshot: Snapshot, trust: Trust) -> tuple[Signed, ...] | None:
     """Every signature beside the snapshot; what somebody said twice counts once, and is no fault."""
     found = []
-    for vouch in vouched(snapshot, trust):
+    try:
+        vouches = vouched(snapshot, trust)
+    except (ShowcauseError, OSError):  # damage, which is found apart
+        return ()
+    for vouch in vouches:
         if vouch.code == "duplicate":
             continue
         state: Any = STATES.get(vouch.code, "bad")

@@ -20,6 +20,7 @@ from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record, Snapshot
 from showcause.core.verdict import Verdict
 from showcause.policy.facts import DataFacts, ModelFacts
+from showcause.store.attached import KINDS
 from showcause.store.folder import MARK, FolderStore
 from showcause.store.promotion import named as behind
 from showcause.store.store import Ref, Store
@@ -67,6 +68,11 @@ def damage(snapshot: Snapshot, store: Store | None) -> Iterator[Finding]:
                 yield Finding("corrupt", "fail", name, f"the artifact stored as {name} says it is {artifact.name}")
         except (ShowcauseError, OSError) as error:
             yield Finding(getattr(error, "code", "unreadable").replace("not-found", "lost"), "fail", name, str(error))
+    for kind in KINDS:
+        try:
+            snapshot.attached(kind)
+        except (ShowcauseError, OSError) as error:
+            yield Finding(getattr(error, "code", "unreadable").replace("not-found", "lost"), "fail", kind, str(error))
     yield from _history(snapshot, store)
 
 
@@ -131,8 +137,8 @@ def verdicts(snapshot: Snapshot) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     found, strangers = [], []
     try:
         documents = snapshot.attached("verdict")
-    except (StoreError, OSError) as error:
-        return (), (f"what is kept beside it cannot be read: {error}",)
+    except (StoreError, OSError):  # damage, which is found apart
+        return (), ()
     for document in documents:
         try:
             found.append(Verdict.read(document))

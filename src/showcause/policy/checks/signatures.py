@@ -15,7 +15,11 @@ def signatures(facts: Facts) -> Iterator[Said]:
 
     Add the key to the trust file if it is known from elsewhere; else find out who put the signature there.
     """
-    if facts.snapshot is None or facts.signed is None:
+    if facts.snapshot is None:
+        return
+    if facts.signed is None:
+        said = "no trust file was given (--trust): nobody's signature counts, and none was looked at"
+        yield Said("not-applicable", facts.snapshot.ref, said)
         return
     for one in facts.signed:
         who = one.signer or "a signature"
