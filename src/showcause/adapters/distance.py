@@ -15,7 +15,7 @@ import numpy as np
 
 from showcause.adapters.frame import Column, Frame, Rows
 
-NEIGHBOURS = 1_000  # rows that plausibility is held against
+NEIGHBOURS = 500  # rows that plausibility is held against
 BLOCK = 64
 
 MEANING = (
@@ -49,31 +49,28 @@ def cost(column: Column, unit: float, before: float, after: Rows) -> Rows:
 
 @dataclass(frozen=True)
 class Typical:
-    """Rows decided as wanted, against which a counterfactual is held: how near is the nearest of them?"""
+    """Rows decided as wanted, against which a counterfactual is held: how near is the nearest of them?
 
-    rows: Frame
+    values   (rows, features) numbers, and levels by their positions in the pool that the rows come from; NaN missing
+    numbers  (features,) which of them are numbers
+    """
+
+    values: Rows
+    numbers: Rows
     units: Rows
-
-    @cached_property
-    def _values(self) -> Rows:
-        return self.rows.matrix()
-
-    @cached_property
-    def _numbers(self) -> Rows:
-        return np.array([self.rows.column(name).is_number for name in self.rows.names])
 
     def _apart(self, one: Rows, other: Rows) -> Rows:
         """(rows of one, rows of other) distances without sparsity, of (rows, features) values."""
         a, b = one[:, None, :], other[None, :, :]
         gaps = np.isnan(a) != np.isnan(b)
         both = np.isnan(a) & np.isnan(b)
-        away = np.where(self._numbers, np.abs(a - b) / self.units, (a != b).astype(np.float64))
+        away = np.where(self.numbers, np.abs(a - b) / self.units, (a != b).astype(np.float64))
         return np.asarray(np.where(both, 0.0, np.where(gaps, 1.0, away)).sum(axis=2))
 
     @cached_property
     def _own(self) -> Rows:
         """(rows,) distance of each row to its nearest other."""
-        values, found = self._values, np.empty(len(self.rows))
+        values, found = self.values, np.empty(len(self.values))
         for start in range(0, len(values), BLOCK):
             apart = self._apart(values[start : start + BLOCK], values)
             apart[np.arange(len(apart)), start + np.arange(len(apart))] = np.inf
@@ -81,34 +78,17 @@ class Typical:
         return found
 
     def of(self, values: Rows) -> tuple[Rows, Rows]:
-        """(rows,) distance to the nearest, and the share of the rows whose own nearest is at least as far.
-
-        values  (rows, features) as this object's `code` gives them
-        """
-        if not len(self.rows):
+        """(rows,) distance to the nearest, and the share of the rows whose own nearest is at least as far; of values
+        (rows, features) as these are."""
+        if not len(self.values):
             return np.full(len(values), np.nan), np.full(len(values), np.nan)
-        nearest = self._apart(values, self._values).min(axis=1)
+        nearest = self._apart(values, self.values).min(axis=1)
         share = (
             (self._own[None, :] >= nearest[:, None]).mean(axis=1)
-            if len(self.rows) > 1
+            if len(self.values) > 1
             else np.full(len(values), np.nan)
         )
         return nearest, share
-
-
-def code(rows: Frame, known: Frame) -> Rows:
-    """(rows, features) of `rows`: numbers, and levels at their positions among those of `known`; -1 for new ones."""
-    found = []
-    for name in known.names:
-        column, reference = rows.column(name), known.column(name)
-        if column.is_number:
-            found.append(column.values)
-            continue
-        place = {level: float(at) for at, level in enumerate(reference.levels)}
-        found.append(
-            np.array([np.nan if np.isnan(v) else place.get(column.levels[int(v)], -1.0) for v in column.values])
-        )
-    return np.column_stack(found)
 
 
 def units(known: Frame) -> Rows:

@@ -1,6 +1,7 @@
 """The cheapest change of a row that makes a forest decide otherwise, by constraint programming (OR-tools CP-SAT).
 
-For every feature one candidate is chosen; for every tree the one leaf that these choices lead to; the leaves' values
+Branch and bound over the trees answers first what is easy; what it leaves open the solver is asked. There, for every
+feature one candidate is chosen; for every tree the one leaf that these choices lead to; the leaves' values
 must reach the goals. A number's candidates stand in order, so "at least the i-th" is one literal, every test of the
 feature is such a literal, and the cost is a sum over them. One worker, deterministic time: the same answer everywhere.
 
@@ -24,12 +25,14 @@ from showcause.adapters.frame import Rows
 from showcause.adapters.goals import Goal
 from showcause.adapters.recourse import Linear
 from showcause.core.errors import MissingExtra
+from showcause.kernels.trees import boxes
 
 COST = 100_000  # the distance in whole numbers
 REJECTED = 12  # answers that the model may reject before the goals are tightened by its rounding
 NEAR = 1e-9
 TRIED = 40_000  # changes of one or two features that are tried before anything is solved
 BLOCK = 2_048
+EFFORT = 10_000_000  # tree nodes that branch and bound may visit before the solver is asked
 
 Valid = Callable[[Rows], Rows]  # picks (rows, options) → whether the model decides as wanted and every constraint holds
 
@@ -87,6 +90,9 @@ class Search:
         """The cheapest answer that leaves some feature of each earlier answer's set as it is."""
         first = greedy(self, before)
         limit = np.inf if first is None else self.distance(first)
+        sure = bounded(self, before, first, limit)
+        if sure is not None:
+            return sure
         few, exhausted = one_or_two(self, before, limit)
         if few is not None:
             first, limit = few, self.distance(few)
@@ -127,6 +133,44 @@ def greedy(search: Search, before: Sequence[frozenset[int]]) -> Rows | None:
             return None
         picks = tried[best]
     return None
+
+
+def bounded(search: Search, before: Sequence[frozenset[int]], first: Rows | None, limit: float) -> Answer | None:
+    """By branch and bound over the trees' own leaves, where one goal and no linear constraint make that enough; None
+    where it is not done within its effort, or the model turns its answer down."""
+    if len(search.goals) != 1 or search.linear:
+        return None
+    goal = search.goals[0]
+    view = search.view
+    kept = [option.kept(option.costs < limit) for option in search.options]
+    if any(option.player < 0 for option in kept):
+        return None
+    players = [view.players[option.player] for option in kept]
+    cells = boxes.cells(
+        view.view.forest,
+        [player.columns.astype(np.int64) for player in players],
+        [player.codes[option.cells].astype(np.int64) for option, player in zip(kept, players, strict=True)],
+    )
+    forbidden = np.zeros((len(before), len(kept)), np.uint8)
+    for number, of in enumerate(before):
+        forbidden[number, list(of)] = 1
+    score = goal.score._replace(value=-goal.score.value, base=-goal.score.base)
+    state, distance, at, _ = boxes.cheapest(
+        score,
+        cells,
+        np.concatenate([option.costs for option in kept]),
+        np.array([option.own for option in kept]),
+        forbidden,
+        goal.slack - goal.least,
+        limit - NEAR,
+        max(1, EFFORT // len(score.value)),
+    )
+    if state == boxes.OPEN:
+        return None
+    if state == boxes.PROVEN:
+        return Answer(first, limit, limit, first is not None, proven_none=first is None)
+    picks = _moved(kept, search.options, at)
+    return Answer(picks, distance, distance, True) if search.valid(picks[None, :])[0] else None
 
 
 def one_or_two(search: Search, before: Sequence[frozenset[int]], limit: float) -> tuple[Rows | None, bool]:

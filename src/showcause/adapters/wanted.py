@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from showcause.adapters.dataset import Dataset
-from showcause.adapters.distance import MEANING, NEIGHBOURS, Typical, code, units
+from showcause.adapters.distance import NEIGHBOURS, Typical
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import Model, probabilities
 from showcause.core.errors import ParameterError, choices
@@ -76,6 +76,7 @@ class Found:
     changed: tuple[str, ...]
     costs: Mapping[str, float]
     outputs: Rows  # (outputs,)
+    values: Rows  # (features,) as Typical's
     bound: float | None = None
     optimal: bool | None = None
 
@@ -103,8 +104,8 @@ def rows_of(
         head |= {"distance": one.distance, "bound": one.bound, "optimal": one.optimal}
         if model.classes:
             head["decision"] = model.classes[int(decided(one.outputs[None, :])[0])]
-        if typical is not None and len(typical.rows):
-            near, share = typical.of(code(one.frame, typical.rows))
+        if typical is not None and len(typical.values):
+            near, share = typical.of(one.values[None, :])
             head |= {"nearest": float(near[0]), "typical": None if np.isnan(share[0]) else float(share[0])}
         for name in one.changed:
             (was,), (was_level,) = data.X.column(name).cells(np.array([number]))
@@ -130,14 +131,8 @@ def columns(rows: Sequence[Mapping[str, Any]], data: Dataset) -> dict[str, list[
     return kept
 
 
-def neighbours(
-    pool: Frame, outputs: Rows, wanted: Wanted, decide: Decide, trained: int, rng: np.random.Generator
-) -> Typical:
-    """Training rows that the model decides as wanted, at most NEIGHBOURS of them."""
-    rows = np.flatnonzero(wanted.reached(outputs[:trained], decide))
-    if len(rows) > NEIGHBOURS:
-        rows = np.sort(rng.choice(rows, NEIGHBOURS, replace=False))
-    return Typical(pool.take(rows), units(pool.take(np.arange(trained))))
-
-
-DISTANCE = {"distance": MEANING}
+def neighbours(values: Rows, pool: Frame, good: Rows, units: Rows, rng: np.random.Generator) -> Typical:
+    """Of the pool rows `good` (row numbers) at most NEIGHBOURS; `values` (rows, features) are the pool's."""
+    rows = good if len(good) <= NEIGHBOURS else np.sort(rng.choice(good, NEIGHBOURS, replace=False))
+    numbers = np.array([pool.column(name).is_number for name in pool.names])
+    return Typical(values[rows], numbers, units)

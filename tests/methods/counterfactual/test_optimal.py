@@ -8,6 +8,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 
 import showcause as sc
+from showcause.adapters import optimal
 from showcause.adapters.distance import scale
 from tests import families
 
@@ -159,7 +160,24 @@ def test_alternatives_are_valid_different_and_keep_what_is_protected(name):
     assert several
 
 
-def test_without_time_the_gap_is_stated_and_nothing_is_claimed():
+def test_the_solver_alone_finds_what_branch_and_bound_finds(monkeypatch):
+    for name in ("xgboost, gaps", "catboost", "forest"):
+        frame, y, model, _, options = CASES[name]
+        model.fit(frame, y)
+        both = []
+        for effort in (optimal.EFFORT, 0):
+            monkeypatch.setattr(optimal, "EFFORT", effort)
+            monkeypatch.setattr(optimal, "TRIED", optimal.TRIED if effort else 0)
+            found = sc.compute("counterfactual/optimal", model, frame[:10], train=frame, **options).to_pandas()
+            both.append(found.groupby(["example", "alternative"])["distance"].first())
+            assert found["optimal"].dropna().all()
+        assert both[0].to_numpy() == pytest.approx(both[1].to_numpy(), abs=2e-4)
+        monkeypatch.undo()
+
+
+def test_without_time_the_gap_is_stated_and_nothing_is_claimed(monkeypatch):
+    monkeypatch.setattr(optimal, "EFFORT", 0)
+    monkeypatch.setattr(optimal, "TRIED", 0)
     frame, y, model, _, options = CASES["xgboost, native categories"]
     model.fit(frame, y)
     found = sc.compute("counterfactual/optimal", model, frame[:6], train=frame, time=1e-6, **options).to_pandas()

@@ -219,3 +219,92 @@ def search(
         stack[waiting], stack[waiting + 1] = high, low  # the lower half is looked at first
         waiting += 2
     return PROVEN, goal, found, used
+
+
+@compiled
+def cheapest(
+    score: Score,
+    cells: Cells,
+    costs: Floats,
+    own: NDArray[np.int64],
+    forbidden: NDArray[np.uint8],
+    goal: float,
+    limit: float,
+    budget: int,
+) -> tuple[int, float, NDArray[np.int64], int]:
+    """(PROVEN, FOUND or OPEN; the least cost; its cells (P,); boxes bounded) of a combination with a score of at most
+    `goal` that costs less than `limit`; PROVEN: there is none, OPEN: the budget ran out and nothing is claimed.
+
+    costs (C,) of each cell, 0 for the `own` (P,) cells; a combination that changes every player of a row of `forbidden`
+    (sets, P) does not count. Branch and bound: a box costs at least the sum of its players' cheapest cells.
+    """
+    n_players, n_cells = len(own), len(costs)
+    present = np.zeros(cells.space[-1], np.uint8)
+    before = np.zeros(cells.space[-1] + len(cells.space), np.int64)
+    least = np.empty(len(score.value))
+    gain, lean = np.zeros(len(score.asked)), np.zeros(len(score.asked))
+    floor = np.empty(n_players)
+    found, best, state = np.full(n_players, -1, np.int64), limit, PROVEN
+    depth = max(4, min(4096, STACK_CELLS // max(1, n_cells)))
+    stack = np.empty((depth, n_cells), np.uint8)
+    stack[0] = 1
+    waiting, used = 1, 0
+    while waiting > 0:
+        if used >= budget or waiting + 2 > depth:
+            return OPEN, best, found, used
+        waiting -= 1
+        here = stack[waiting].copy()
+        total = 0.0
+        for p in range(n_players):
+            floor[p] = np.inf
+            for c in range(cells.start[p], cells.start[p + 1]):
+                if here[c] and costs[c] < floor[p]:
+                    floor[p] = costs[c]
+            total += floor[p]
+        if total >= best:
+            continue
+        barred = False
+        for s in range(len(forbidden)):
+            every = True
+            for p in range(n_players):
+                if forbidden[s, p] and here[cells.start[p] + own[p]]:
+                    every = False
+            barred = barred or every
+        if barred:
+            continue
+        for p in range(n_players):  # what is too dear beside the cheapest of all others
+            for c in range(cells.start[p], cells.start[p + 1]):
+                if here[c] and total - floor[p] + costs[c] >= best:
+                    here[c] = 0
+        _present(cells, here, present, before)
+        bound = _bound(score, cells, present, before, least, gain, lean)
+        used += 1
+        if bound > goal:
+            continue
+        cut = -1
+        for test in range(len(gain)):
+            if gain[test] > 0.0 and (cut < 0 or gain[test] > gain[cut]):
+                cut = test
+        if cut < 0:  # every combination of the box has this score
+            best, state = total, FOUND
+            for p in range(n_players):
+                for c in range(cells.start[p + 1] - 1, cells.start[p] - 1, -1):
+                    if here[c] and costs[c] == floor[p]:
+                        found[p] = c - cells.start[p]
+                if here[cells.start[p] + own[p]]:
+                    found[p] = own[p]
+            continue
+        node = score.asked[cut]
+        column = score.nodes.feature[node]
+        p = cells.owner[column]
+        k = cells.column_start[p + 1] - cells.column_start[p]
+        low, high = here.copy(), here
+        for c in range(cells.start[p], cells.start[p + 1]):
+            at = cells.code_start[p] + (c - cells.start[p]) * k + cells.place[column]
+            if _passes(score.nodes, node, cells.codes[at]) == (lean[cut] <= 0.0):
+                high[c] = 0
+            else:
+                low[c] = 0
+        stack[waiting], stack[waiting + 1] = high, low
+        waiting += 2
+    return state, best, found, used

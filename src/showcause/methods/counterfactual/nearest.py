@@ -68,8 +68,8 @@ def compute(
         )
         if wanted not in kept:
             rng = job.rng("neighbours")
-            typical = neighbours(pool.rows, outputs, wanted, decide, len(reference), rng)
-            kept[wanted] = typical, np.flatnonzero(wanted.reached(outputs, decide))
+            good = np.flatnonzero(wanted.reached(outputs, decide))
+            kept[wanted] = neighbours(pool.values, pool.rows, good, pool.units, rng), good
         found, asked_about, note = list[Found](), 0, "it has the wanted outcome already"
         if not wanted.reached(before[done][None, :], decide)[0]:
             row = len(reference) + done
@@ -121,5 +121,6 @@ def _one(
         }
         outputs = job.model.predict(frame)
         if wanted.reached(outputs, job.decision.classes)[0]:
-            found.append(Found(frame, tuple(costs), costs, outputs[0]))
+            values = pool.values[picks, np.arange(len(picks))]
+            found.append(Found(frame, tuple(costs), costs, outputs[0], values))
     return found, used + len(picked), NONE

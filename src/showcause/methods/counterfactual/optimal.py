@@ -44,14 +44,15 @@ class _Work:
     table: Table
     outputs: Rows  # of the pool
     time: float
-    spent: float = 0.0
+    values: Rows  # (rows of the pool, features)
+    confirmed: dict[bytes, tuple[Frame, Rows]] = field(default_factory=dict)  # of the row at hand
     kept: dict[Wanted, Typical] = field(default_factory=dict)
 
     def typical(self, wanted: Wanted) -> Typical:
         if wanted not in self.kept:
-            rng = self.job.rng("neighbours")
-            decide = self.job.decision.classes
-            self.kept[wanted] = neighbours(self.view.pool, self.outputs, wanted, decide, self.view.trained, rng)
+            reached = wanted.reached(self.outputs[: self.view.trained], self.job.decision.classes)
+            rng, pool = self.job.rng("neighbours"), self.view.pool
+            self.kept[wanted] = neighbours(self.values, pool, np.flatnonzero(reached), self.table.units, rng)
         return self.kept[wanted]
 
 
@@ -100,7 +101,7 @@ def compute(
     view = cell_view(tree, job.data.X, job.data.train)
     limits = allowed(job.data)
     outputs = job.outputs if view.offset == 0 else np.concatenate([job.train_outputs, job.outputs])
-    work = _Work(job, view, Table(view, limits, sparsity), outputs, time)
+    work = _Work(job, view, Table(view, limits, sparsity), outputs, time, view.pool.matrix())
     rows: list[dict[str, Any]] = []
     for done, number in enumerate(chosen.tolist()):
         rows += _example(work, number, general, alternatives)
@@ -129,6 +130,7 @@ def _example(work: _Work, number: int, general: Wanted | None, alternatives: int
     note: str | None = "it has the wanted outcome already"
     if not wanted.reached(before[None, :], decide)[0]:
         note = None
+        work.confirmed.clear()
         options = work.table.options(row)
         least = goals(view.view, wanted.goal, job.decision.threshold)
         rules = work.table.allowed.linear
@@ -141,7 +143,6 @@ def _example(work: _Work, number: int, general: Wanted | None, alternatives: int
                 break
             found.append(_found(work, row, options, answer))
             sets.append(optimal.changed(search, answer.picks))
-        work.spent += search.spent
     typical = work.typical(wanted) if found else None
     return rows_of(job.data, job.model, number, wanted, before, decide, found, typical, note)
 
@@ -162,9 +163,12 @@ def _frame(view: CellView, row: int, options: list[Options], picks: Rows) -> Fra
 def _valid(work: _Work, row: int, options: list[Options], wanted: Wanted) -> Callable[[Rows], Rows]:
     def valid(picks: Rows) -> Rows:
         frame = _frame(work.view, row, options, picks)
-        right = wanted.reached(work.job.model.predict(frame), work.job.decision.classes)
-        values = numbers(frame)
-        for rule in work.table.allowed.linear:
+        outputs = work.job.model.predict(frame)
+        right = wanted.reached(outputs, work.job.decision.classes)
+        work.confirmed[picks.tobytes()] = frame, outputs
+        rules = work.table.allowed.linear
+        values = numbers(frame) if rules else {}
+        for rule in rules:
             right &= rule.holds(values)
         return right
 
@@ -173,11 +177,10 @@ def _valid(work: _Work, row: int, options: list[Options], wanted: Wanted) -> Cal
 
 def _found(work: _Work, row: int, options: list[Options], answer: optimal.Answer) -> Found:
     assert answer.picks is not None
-    frame = _frame(work.view, row, options, answer.picks[None, :])
-    costs = {
-        option.feature: float(option.costs[pick])
-        for option, pick in zip(options, answer.picks.tolist(), strict=True)
-        if pick != option.own
-    }
-    outputs = work.job.model.predict(frame)[0]
-    return Found(frame, tuple(costs), costs, outputs, answer.bound, answer.optimal)
+    frame, outputs = work.confirmed[answer.picks[None, :].tobytes()]
+    values, costs = work.values[row].copy(), dict[str, float]()
+    for option, pick in zip(options, answer.picks.tolist(), strict=True):
+        if pick != option.own:
+            costs[option.feature] = float(option.costs[pick])
+            values[work.view.pool.names.index(option.feature)] = option.values[pick]
+    return Found(frame, tuple(costs), costs, outputs[0], values, answer.bound, answer.optimal)
