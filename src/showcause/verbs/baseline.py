@@ -23,7 +23,8 @@ INPUT = "input/baseline"
 COMPARED = (
     *("attribution/shapley", "attribution/tree_shap", "dependence/ale", "dependence/pdp", "dependence/shap"),
     *("importance/correlated_groups", "importance/permutation", "importance/shap"),
-    *("model/calibration", "model/performance", "refits/dependence", "refits/importance", "refits/performance"),
+    *("model/calibration", "model/performance", "model/predictions"),
+    *("refits/dependence", "refits/importance", "refits/performance"),
     *("segments/calibration", "segments/fairness", "segments/importance", "segments/performance"),
 )
 

@@ -12,7 +12,7 @@ from showcause.core.errors import InputError
 from showcause.core.snapshot import Snapshot
 from showcause.policy.policy import Policy
 from showcause.store.store import Store
-from showcause.verbs.differences import curves, flips, manifest, panels, tables
+from showcause.verbs.differences import curves, flips, manifest, others, panels, tables
 from showcause.verbs.differences.policy import findings
 from showcause.verbs.differences.sides import NO_PANEL, Sides
 from showcause.verbs.open import open as open_snapshot
@@ -29,6 +29,7 @@ PARTS: tuple[Callable[[Sides], Iterator[Change]], ...] = (
     tables.importance,
     curves.curves,
     flips.flips,
+    others.others,
 )
 
 

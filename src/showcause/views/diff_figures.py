@@ -36,6 +36,7 @@ def dots(changes: Sequence[Change], names: Sequence[str], axis: str) -> Spec:
         for side, given in zip(SIDES, (change.before, change.after), strict=True):
             if not isinstance(given, int | float):
                 continue
+            given = float(given)  # a document that was read holds 1 for 1.0
             spread = None if side == "after" or change.error is None else 1.96 * change.error
             values.append(
                 {
@@ -67,7 +68,7 @@ def curves(rows: Sequence[Row], words: Words, axis: str) -> Spec:
     """Both curves of one feature with their bands; categories as dots with error bars."""
     feature = str(rows[0]["feature"])
     numbers = [row for row in rows if row["at"] is not None]
-    if not numbers or words.coded(feature, sorted({row["at"] for row in numbers})):
+    if not numbers or words.coded(feature, sorted({float(row["at"]) for row in numbers})):
         return _levels(rows, words, feature, axis)
     values = [_value(row, words) for row in sorted(numbers, key=lambda row: (row["side"] != "before", row["at"]))]
     x = column("at", title=words.axis(feature), axis={"tickCount": 6, "grid": False}, scale={"zero": False})
@@ -88,19 +89,23 @@ def _bounded(values: Sequence[Row]) -> bool:
 
 
 def _value(row: Row, words: Words) -> dict[str, Any]:
-    at = row["at"] if row["at"] is not None else row["at_level"]
-    low, high = row["low"], row["high"]
+    at = float(row["at"]) if row["at"] is not None else row["at_level"]
+    number_at, here, low, high = (_float(row[name]) for name in ("at", "value", "low", "high"))
     return {
-        "at": row["at"],
+        "at": number_at,
         "place": words.level(str(row["feature"]), at),
         "side": row["side"],
-        "value": row["value"],
-        "shown": number(row["value"]),
+        "value": here,
+        "shown": number(here),
         "low": low,
         "high": high,
         "bounds": "no error known" if low is None else f"{number(low)} to {number(high)}",
         "over": row["noise"] or "not known",
     }
+
+
+def _float(given: Any) -> float | None:
+    return None if given is None else float(given)
 
 
 def _levels(rows: Sequence[Row], words: Words, feature: str, axis: str) -> Spec:

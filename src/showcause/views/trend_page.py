@@ -69,10 +69,10 @@ def _chart(series: Series, axis: str) -> Spec:
         {
             "version": p.version,
             "ref": p.ref,
-            "value": value,
+            "value": float(value),  # a document that was read holds 1 for 1.0
             "shown": number(value),
-            "low": low,
-            "high": high,
+            "low": None if low is None else float(low),
+            "high": None if high is None else float(high),
             "bounds": "not known" if low is None else f"{number(low)} to {number(high)}",
             "over": OVER.get(noise or "", "not known"),
             "comparable": p.comparable,
