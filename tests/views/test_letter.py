@@ -400,6 +400,16 @@ def test_recourse_never_advises_on_what_is_protected_or_out_of_reach(roles: dict
         assert part.before == ("We found no change within your reach that would be enough.",)
 
 
+@pytest.mark.parametrize(
+    ("after", "before", "said"),
+    [(7919.13, 9000.0, 7900.0), (7919.13, 100.0, 8000.0), (36.0, 45.0, 36.0), (-0.123, 1.0, -0.13), (0.0, 2.0, 0.0)],
+)
+def test_a_change_is_said_in_two_digits_on_the_far_side(after: float, before: float, said: float) -> None:
+    from showcause.views.recourse import outward
+
+    assert outward(after, before) == said
+
+
 def test_without_counterfactuals_their_absence_is_said() -> None:
     snapshot = bank()
     part = letter(snapshot, example=decided(snapshot, "0")).parts[-1]

@@ -28,6 +28,7 @@ class Wording:
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     translate: Translate = str
+    _fixed: dict[Any, tuple[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, snapshot: Snapshot, spec: Mapping[str, Any], translate: Translate = str) -> Wording:
@@ -41,6 +42,13 @@ class Wording:
         which = FALLS_TO.get(side, "")
         own = given.get(f"code_{which}") or given.get("code")
         return str(own or (f"{feature}-{which}" if which else f"{feature}-missing" if side == "missing" else feature))
+
+    def fixed(self, row: Row) -> tuple[str, str]:
+        """(label, what is usual) of the row's feature, which are the same for every person."""
+        key = (row["feature"], row.get("reference"), row.get("reference_level"))
+        if key not in self._fixed:
+            self._fixed[key] = (self.label(row["feature"]), self.usual(row))
+        return self._fixed[key]
 
     def label(self, feature: str) -> str:
         return short(self.words.label(feature), NAME)
@@ -85,7 +93,8 @@ class Wording:
         head = own.get(f"text_{FALLS_TO.get(side, '')}") or own.get("text")
         known = "input" in row or "input_level" in row
         mine = self.quoted(feature, row.get("input"), row.get("input_level")) if known else ""
-        parts = {"label": head or self.label(feature), "mine": mine, "theirs": self.usual(row)}
+        label, theirs = self.fixed(row)
+        parts = {"label": head or label, "mine": mine, "theirs": theirs}
         usual = row.get("reference")
         if usual is not None and not self.words.coded(feature, [float(usual)]):
             told = _of_number(_, side, known, parts)

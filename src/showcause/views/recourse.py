@@ -1,11 +1,13 @@
 """What a person could change, from the counterfactuals that the snapshot holds for the case.
 
 No alternative is said that touches a protected or immutable feature, or one that is not among the actionable ones: such
-an alternative is left out as a whole, since the rest of it would not do.
+an alternative is left out as a whole, since the rest of it would not do. Numbers are said in two digits: an exact one
+may be the value of somebody in the training data.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,10 +58,26 @@ def _changed(row: Mapping[str, Any]) -> bool:
 
 def _said(wording: Wording, row: Mapping[str, Any]) -> str:
     _ = wording.translate
-    feature = row["feature"]
+    feature, before, after = row["feature"], row.get("before"), row.get("after")
+    rounded = after
+    if after is not None and wording.kinds.get(feature) not in ("date", "timestamp", "bool"):
+        rounded = outward(after, before)
     parts = {
         "label": wording.label(feature),
-        "before": wording.quoted(feature, row.get("before"), row.get("before_level")),
-        "after": wording.quoted(feature, row.get("after"), row.get("after_level")),
+        "before": wording.quoted(feature, before, row.get("before_level")),
+        "after": wording.quoted(feature, rounded, row.get("after_level")),
     }
-    return _("{label}: {after} instead of {before}").format(**parts)
+    if rounded == after:
+        return _("{label}: {after} instead of {before}").format(**parts)
+    return _("{label}: about {after} instead of {before}").format(**parts)
+
+
+def outward(after: float, before: float | None) -> float:
+    """To two digits, away from `before`: an exact value may be another person's own, and nobody's is said."""
+    if after == 0 or not math.isfinite(after):
+        return after
+    step = 10.0 ** (math.floor(math.log10(abs(after))) - 1)
+    up = before is None or after > before
+    steps = after / step
+    whole = math.ceil(steps - 1e-9) if up else math.floor(steps + 1e-9)
+    return float(f"{whole * step:.12g}")
