@@ -23,6 +23,7 @@ bench: $(DEV)
 
 nightly: chromium lint  ## the slow proofs too
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python benchmarks/diff_calibration.py
 
 chromium:
 	@command -v chromium >/dev/null || { echo "The reports are tested in Chromium. Please run: apt-get install -y chromium"; exit 2; }

@@ -1,7 +1,8 @@
 """How often does a diff cry wolf, and does it find a leak? 300 pairs of each kind of version, on real flights.
 
-    python benchmarks/diff_calibration.py explain --pairs 300     makes the snapshots; resumes where it stopped
-    python benchmarks/diff_calibration.py table                   decides, and prints the table of docs/benchmarks.md
+    python benchmarks/diff_calibration.py          makes the snapshots of 300 pairs (resumes where it stopped), decides, and
+                                                   prints the table of docs/diff-calibration.md
+    python benchmarks/diff_calibration.py table    of the snapshots that are there
 
 Pair i has its own 3,000 training rows of 327,000 flights; a boosted model of them predicts a delay over 15 minutes. All
 versions explain the same 1,000 pinned rows, with panels of 6 retrainings. Against version A stand
@@ -115,20 +116,21 @@ def versions(data: Flights, strength: float, number: int) -> Iterator[tuple[str,
     yield "same", data.pinned, data.pool, own, 2 * number
 
 
-def explain(folder: Path, pairs: int, same: bool) -> None:
+def explain(folder: Path, pairs: int, same: int) -> None:
     data = Flights()
     folder.mkdir(parents=True, exist_ok=True)
     known = folder / "strength.txt"
     if not known.exists():
-        known.write_text(f"{data.tuned()!r}\n")
+        strength = data.tuned()
+        print(f"leak: noise of {strength:.4f} standard deviations, worth {data.gain(strength, 40):.4f}", flush=True)
+        known.write_text(f"{strength!r}\n")
     strength = float(known.read_text())
-    print(f"leak: noise of {strength:.4f} standard deviations, worth {data.gain(strength, 40):.4f}", flush=True)
     for number in range(pairs):
         for name, pinned, pool, rows, seed in versions(data, strength, number):
             # `same` is made into a store of its own, so that nothing stored for A is reused.
             store = FolderStore(folder / ("again" if name == "same" else "store"))
             ref = f"{name}-{number}"
-            if store.entries(ref) or (name == "same" and not same):
+            if store.entries(ref) or (name == "same" and number >= same):
                 continue
             X, y = pool.iloc[rows].reset_index(drop=True), data.answers[rows]
             sc.explain(
@@ -213,12 +215,11 @@ TITLES = {"seed": "another seed", "fresh": "a fresh sample", "leak": "a leak wor
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("step", choices=["explain", "table"])
+    parser.add_argument("step", nargs="?", choices=["all", "table"], default="all")
     parser.add_argument("--pairs", type=int, default=300)
     parser.add_argument("--folder", type=Path, default=Path(".diff_calibration"))
-    parser.add_argument("--same", action="store_true")
+    parser.add_argument("--same", type=int, default=30, help="pairs of which A is explained once more")
     given = parser.parse_args()
-    if given.step == "explain":
+    if given.step == "all":
         explain(given.folder, given.pairs, given.same)
-    else:
-        print(table(given.folder))
+    print(table(given.folder))

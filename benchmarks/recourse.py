@@ -70,7 +70,9 @@ def peer(folder: Path) -> None:
             np.random.seed(0)
             began = time.perf_counter()
             try:
-                made = explainer.generate_counterfactuals(asked[row : row + 1], **given).cf_examples_list[0].final_cfs_df
+                made = (
+                    explainer.generate_counterfactuals(asked[row : row + 1], **given).cf_examples_list[0].final_cfs_df
+                )
             except Exception as error:  # dice-ml raises where it finds none
                 made, text = None, str(error)
             seconds = time.perf_counter() - began
@@ -203,7 +205,9 @@ def main() -> None:
     for name, row in table.items():
         if name != "optimal":
             both = [
-                (a, b) for a, b in zip(table["optimal"]["each"], row["each"], strict=True) if a is not None and b is not None
+                (a, b)
+                for a, b in zip(table["optimal"]["each"], row["each"], strict=True)
+                if a is not None and b is not None
             ]
             nearer = sum(a <= b + 1e-9 for a, b in both)
             print(f"optimal is as near as {name}, or nearer, for {nearer} of {len(both)} applicants")

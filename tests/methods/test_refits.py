@@ -253,6 +253,13 @@ def test_a_callable_is_retrained_by_the_function_given():
     assert snapshot["refits/importance"].spec["panel"]["by"] == "the function given as refit"
 
 
+def test_a_refit_that_gives_the_model_itself_back_is_noted():
+    model, _, _ = credit()
+    frozen = explained(refits=2, refit=lambda X, y, seed: model)["refits/importance"].spec
+    assert frozen["notes"] == ["2 of 2 members are the model itself: nothing in them was trained anew."]
+    assert "notes" not in three()["refits/importance"].spec
+
+
 def test_without_labels_exact_shap_stands_in_and_regressions_work():
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y > 150)

@@ -107,7 +107,17 @@ class Panel:
             "of": {name: first.spec[name] for name in ("method", "version", "params")},
             **{name: first.spec[name] for name in ("rows", "background", "space", "loss") if name in first.spec},
         }
-        return made, spec
+        return made, {**spec, **self._frozen(job)}
+
+    def _frozen(self, job: Job) -> dict[str, Any]:
+        """What to note where training anew gave the very model that is explained."""
+        trained = [n for n, model in self._trained.items() if isinstance(model, Model)]
+        same = [n for n in trained if self._trained[n].digest == job.model.digest]  # type: ignore[union-attr]
+        if not same:
+            return {}
+        return {
+            "notes": [f"{len(same)} of {self.count} members are the model itself: nothing in them was trained anew."]
+        }
 
     def _run(
         self, job: Job, method: str, params: Mapping[str, Any], uses: Mapping[str, Mapping[int, Artifact]]

@@ -21,8 +21,9 @@ PREFIX = "baseline/"
 INPUT = "input/baseline"
 # What a diff compares; what needs a background is kept only where it is the baseline's.
 COMPARED = (
-    *("attribution/shapley", "attribution/tree_shap", "dependence/ale", "dependence/pdp", "dependence/shap"),
-    *("importance/correlated_groups", "importance/permutation", "importance/shap"),
+    *("attribution/shapley", "attribution/tree_shap"),
+    *("dependence/ale", "dependence/interaction", "dependence/pdp", "dependence/shap"),
+    *("importance/correlated_groups", "importance/interaction", "importance/permutation", "importance/shap"),
     *("model/calibration", "model/performance", "model/predictions"),
     *("refits/dependence", "refits/importance", "refits/performance"),
     *("segments/calibration", "segments/fairness", "segments/importance", "segments/performance"),
