@@ -49,6 +49,7 @@ UPWARDS = {
     ("core/artifact.py", "views.notebook"),  # an artifact in a notebook
     ("core/artifact.py", "views.explanation"),  # artifact.to_shap()
     ("core/snapshot.py", "views.page"),  # snapshot.report()
+    ("core/snapshot.py", "views.card"),  # snapshot.card()
     ("core/snapshot.py", "views.notebook"),  # a snapshot in a notebook
     ("core/comparison.py", "views.notebook"),  # a comparison or a trend in a notebook
     ("core/comparison.py", "views.trend_page"),  # trend.report()

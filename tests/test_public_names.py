@@ -47,6 +47,7 @@ NAMES = [  # one a line: many hands add to it
     "compare",
     "compute",
     "diff",
+    "evidence",
     "explain",
     "from_shap",
     "methods",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from showcause.verbs.compare import compare
     from showcause.verbs.compute import compute
     from showcause.verbs.diff import diff
+    from showcause.verbs.evidence import evidence
     from showcause.verbs.explain import explain
     from showcause.verbs.from_shap import from_shap
     from showcause.verbs.methods import methods
@@ -65,6 +66,7 @@ _HOMES = {
     "compare": "verbs.compare",
     "compute": "verbs.compute",
     "diff": "verbs.diff",
+    "evidence": "verbs.evidence",
     "explain": "verbs.explain",
     "from_shap": "verbs.from_shap",
     "methods": "verbs.methods",
@@ -142,6 +144,7 @@ __all__ = [
     "compare",
     "compute",
     "diff",
+    "evidence",
     "explain",
     "from_shap",
     "methods",

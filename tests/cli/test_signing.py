@@ -129,3 +129,12 @@ def test_promote_log_and_break_the_glass(call: Call, work: Path) -> None:
     assert call("verify")[0] == 0
     next((work / ".showcause/refs/credit@champion").glob("000002")).unlink()
     assert call("verify")[0] == 1
+
+
+def test_evidence_is_packed_for_a_day(call: Call, work: Path) -> None:
+    call(*CREDIT)
+    call("promote", "credit/1", "--policy", "few.toml")
+    code, out, _ = call("evidence", "credit", "--policy", "few.toml", "--out", "e.zip")
+    assert (code, out.splitlines()[0]) == (0, "e.zip")
+    assert call("evidence", "credit", "--on", "2020-01-01")[0] == 2
+    assert call("evidence", "credit", "--out", "e.zip")[0] == 2

@@ -19,7 +19,7 @@ keys = typer.Typer(help="Make a key to sign with, and show its public part.", no
 
 def register(app: typer.Typer) -> None:
     app.add_typer(keys, name="key")
-    for command in (sign, review, promote):
+    for command in (sign, review, promote, evidence):
         app.command()(command)
 
 
@@ -162,6 +162,29 @@ def promote(
     say(f"{entry.alias} names {entry.ref}: entry {entry.number}, {entry.digest}")
     if entry.review_by:
         say(f"the gate must be passed by {entry.review_by}: showcause promote {entry.ref} --alias {alias}")
+    return 0
+
+
+def evidence(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model's name.")],
+    on: Annotated[str | None, typer.Option(help="The day, such as 2026-03-03 (UTC); default: today.")] = None,
+    alias: Annotated[str, typer.Option(help="Whose log says which version it was.")] = "champion",
+    out: Annotated[Path | None, typer.Option(help="Default: NAME-DAY.zip")] = None,
+    policy: Annotated[Path | None, typer.Option(help="The policy as it was then, to be packed.")] = None,
+    trust: TrustOption = None,
+    store: StoreOption = STORE,
+) -> int:
+    """Pack what a version of one day rests on.
+
+    One zip: snapshot, verdicts, sign-offs, the alias's log, policy, reports, model card, the mapping from law to
+    artifact, and verify.py, which checks it all with Python alone.
+
+    Example:  showcause evidence credit --on 2026-03-03 --policy showcause.toml
+    """
+    import showcause
+
+    path = showcause.evidence(name, out, on=on, alias=alias, policy=policy, trust=trusted(trust), store=store)
+    say(path, f"next: unpack verify.py and run python -I -S verify.py {path} --trust {trust or TRUST}")
     return 0
 
 

@@ -281,6 +281,12 @@ class Snapshot(Mapping[str, Artifact]):
 
         return export(self, path)
 
+    def card(self) -> str:
+        """A model card in Markdown, with the metadata that the Hugging Face Hub reads."""
+        from showcause.views.card import card  # lazy delegation upwards, listed in the layer test
+
+        return card(self)
+
     def _repr_html_(self) -> str:
         from showcause.views.notebook import snapshot_html  # lazy delegation upwards, listed in the layer test
 
