@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from showcause.methods.panel import Panel
 
 BACKGROUND_ROWS = 1_000
+FIT_ROWS = 20_000
+FIT_CELLS = 2_000_000  # of a wide table; then fewer rows, but not below 2,000
+FEW_ROWS = 60  # without training rows, below this many nothing is held out
+
+Population = tuple[Frame, Rows]  # rows and the model's outputs for them
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,30 @@ class Job:
         if len(rows) == len(self.data):
             return self
         return replace(self, data=self.data.take(rows), memory=self.once(f"rows {limit}", dict))
+
+    def populations(self) -> tuple[Population, Population | None, list[str]]:
+        """What an imitation of the model is fitted to and what is held out, each with the model's outputs, and notes.
+
+        Fitted to the training rows (at most 20,000, fewer in wide tables), held out on X; without training rows two
+        thirds of X and the rest.
+        """
+        data, whole = self.data, (self.data.X, self.outputs)
+        limit = min(FIT_ROWS, max(2_000, FIT_CELLS // len(data.X.names)))
+        if data.train is not None:
+            if len(data.train) <= limit:
+                return (data.train, self.train_outputs), whole, []
+            rows = np.sort(self.rng("surrogate").choice(len(data.train), limit, replace=False))
+            sample = data.train.take(rows)
+            outputs = self.train_outputs[rows] if data.train_y is not None else self.model.predict(sample)
+            return (sample, outputs), whole, [f"Fitted on {limit:,} of {len(data.train):,} training rows."]
+        if len(data) < FEW_ROWS:
+            return whole, None, [f"There are {len(data)} rows and no training rows: fidelity could not be held out."]
+        order = self.rng("surrogate").permutation(len(data))
+        cut = min(2 * len(data) // 3, limit)
+        fit, held = np.sort(order[:cut]), np.sort(order[cut:])
+        sizes = f"fitted on {cut:,} of the rows explained, held out on the other {len(held):,}"
+        note = f"No training rows were given: {sizes}."
+        return (data.X.take(fit), self.outputs[fit]), (data.X.take(held), self.outputs[held]), [note]
 
     @property
     def example_rows(self) -> Rows:

@@ -15,9 +15,6 @@ from showcause.adapters.readable import readable
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method
 
-FIT_ROWS = 20_000
-FIT_CELLS = 2_000_000  # of a wide table; then fewer rows, but not below 2,000
-FEW_ROWS = 60  # without training rows, below this many nothing is held out
 LEVELS = 20  # levels of a categorical column that may be asked for, the commonest
 
 
@@ -50,7 +47,7 @@ def compute(job: Job, *, depth: int = 3) -> Result:
         raise ParameterError(f"model/surrogate_tree: depth must lie between 1 and 4, got {depth}")
     from sklearn.tree import DecisionTreeRegressor
 
-    fit, held, notes = _populations(job)
+    fit, held, notes = job.populations()
     frame, outputs = fit
     if len(frame) < 2 or not np.ptp(outputs, axis=0).any():
         raise NotApplicable("the model's outputs do not vary over these rows: there is nothing to ask")
@@ -75,29 +72,6 @@ def compute(job: Job, *, depth: int = 3) -> Result:
         "notes": notes,
     }
     return Result(columns, spec)
-
-
-Population = tuple[Frame, Rows]  # rows and the model's outputs for them
-
-
-def _populations(job: Job) -> tuple[Population, Population | None, list[str]]:
-    """(to fit on, held out, notes)."""
-    data, whole = job.data, (job.data.X, job.outputs)
-    limit = min(FIT_ROWS, max(2_000, FIT_CELLS // len(data.X.names)))
-    if data.train is not None:
-        if len(data.train) <= limit:
-            return (data.train, job.train_outputs), whole, []
-        rows = np.sort(job.rng("surrogate").choice(len(data.train), limit, replace=False))
-        sample = data.train.take(rows)
-        outputs = job.train_outputs[rows] if data.train_y is not None else job.model.predict(sample)
-        return (sample, outputs), whole, [f"Fitted on {limit:,} of {len(data.train):,} training rows."]
-    if len(data) < FEW_ROWS:
-        return whole, None, [f"There are {len(data)} rows and no training rows: fidelity could not be held out."]
-    order = job.rng("surrogate").permutation(len(data))
-    cut = min(2 * len(data) // 3, limit)
-    fit, held = np.sort(order[:cut]), np.sort(order[cut:])
-    note = f"No training rows were given: fitted on {cut:,} of the rows explained, held out on the other {len(held):,}."
-    return (data.X.take(fit), job.outputs[fit]), (data.X.take(held), job.outputs[held]), [note]
 
 
 def _views(frame: Frame) -> list[View]:
