@@ -1,7 +1,7 @@
 """How often does a diff cry wolf, and does it find a leak? 300 pairs of each kind of version, on real flights.
 
-    python benchmarks/diff_calibration.py          makes the snapshots of 300 pairs (resumes where it stopped), decides, and
-                                                   prints the table of docs/diff-calibration.md
+    python benchmarks/diff_calibration.py          makes snapshots of 300 pairs (resumes where it stopped) and prints
+                                                   the table of docs/diff-calibration.md
     python benchmarks/diff_calibration.py table    of the snapshots that are there
 
 Pair i has its own 3,000 training rows of 327,000 flights; a boosted model of them predicts a delay over 15 minutes. All
