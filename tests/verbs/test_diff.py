@@ -257,3 +257,75 @@ def test_every_number_that_is_said_stands_in_the_document(real: dict[str, Snapsh
 def test_a_diff_is_read_back(real: dict[str, Snapshot]) -> None:
     diff = sc.diff(real["first"], real["leaked"])
     assert Diff.read(diff.document) == diff
+
+
+def test_a_model_explained_on_the_baselines_rows_is_compared_on_these_in_both_orders() -> None:
+    frame, y = loans()
+    X = frame.drop(columns="race")
+    rules = {
+        "require": {"artifacts": ["data/rows", "model/performance", "model/predictions", "importance/permutation"]}
+    }
+    given = {"policy": rules, "favourable": 1, "progress": False}
+    before = sc.explain(_forest(0).fit(X[800:], y[800:]), X[:300], y[:300], **given)
+    apart = sc.explain(_forest(1).fit(X[800:], y[800:]), X[300:700], y[300:700], **given)
+    diff = sc.diff(before, apart)
+    assert {c.artifact for c in diff.refused} == {"model/performance", "model/predictions", "importance/permutation"}
+    after = sc.explain(_forest(1).fit(X[800:], y[800:]), X[300:700], y[300:700], baseline=before, **given)
+    for one, other in ((before, after), (after, before)):
+        diff = sc.diff(one, other)
+        assert not diff.refused
+        assert sum(c.artifact == "importance/permutation" for c in diff.changes) == 4
+        flipped = next(c for c in diff.changes if c.section == "flips" and not c.key)
+        assert flipped.facts["of"] == 300
+        assert len(diff.tables["flips"]) == flipped.facts["flipped"]
+
+
+def test_flips_are_exact_and_described() -> None:
+    rng = np.random.default_rng(0)
+    X = {"income": rng.normal(50, 10, 600).round(1), "debt": rng.normal(20, 5, 600).round(1)}
+
+    def model(cut: float) -> Any:
+        return lambda rows: (0.2 + 0.6 * ((rows["income"] > 45) | (rows["debt"] < cut))).to_numpy()
+
+    import pandas as pd
+
+    rules = {"require": {"artifacts": ["data/rows", "model/predictions"]}}
+    frame = pd.DataFrame(X)
+    one, other = (
+        sc.explain(model(cut), frame, frame["income"] > 50, task="classification", version=str(cut), policy=rules,
+                   ids=[f"case {i}" for i in range(600)], favourable=True, progress=False)
+        for cut in (0, 20)
+    )  # fmt: skip
+    diff = sc.diff(one, other)
+    flipped = ((frame["income"] <= 45) & (frame["debt"] < 20)).sum()
+    count = next(c for c in diff.changes if c.section == "flips" and not c.key)
+    assert (count.facts["flipped"], count.facts["of"], count.verdict) == (flipped, 600, "inconclusive")
+    rule = next(c for c in diff.changes if c.key.get("rule"))
+    assert "income ≤ 45" in str(rule.key["rule"]) or "income ≤ 44" in str(rule.key["rule"])
+    assert "debt ≤" in str(rule.key["rule"])
+    assert rule.facts["precision"] > 0.8
+    assert rule.facts["coverage"] > 0.8
+    first = diff.tables["flips"][0]
+    assert first["id"] == f"case {first['row']}"
+    assert (first["before"], first["after"]) == ("False", "True")
+    assert sayable(count)
+    nobody = sc.diff(one, one)
+    assert nobody.changes == ()
+    assert (
+        next(c for c in sc.diff(other, one).changes if c.section == "flips" and not c.key).facts["flipped"] == flipped
+    )
+
+
+def test_rows_that_are_omitted_leave_no_trace_in_a_diff() -> None:
+    frame, y = loans()
+    X = frame.drop(columns="race")
+    rules = {"privacy": {"rows": "omit"}, "require": {"artifacts": ["model/predictions", "importance/permutation"]}}
+    sides = [
+        sc.explain(_forest(seed).fit(X[300:], y[300:]), X[:300], y[:300], policy=rules, favourable=1, progress=False)
+        for seed in (0, 1)
+    ]
+    diff = sc.diff(*sides)
+    assert "model/predictions" not in sides[0]
+    assert diff.tables["flips"] == ()
+    assert not [c for c in diff.changes if c.section == "flips"]
+    assert any(c.section == "importance" for c in diff.changes)

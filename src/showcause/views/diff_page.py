@@ -34,6 +34,7 @@ ROWS = 200  # of a section's table; the document holds them all
 PILLS = {"changed": "failed", "not-comparable": "not-given", "inconclusive": "", "unchanged": "ok"}
 AXES = {"importance": "importance", "performance": "score", "fairness": "score"}
 FLIPS = 60
+FLIPPED = ("row", "id", "before", "after", "prediction_before", "prediction_after")
 
 
 def report(diff: Diff, path: str | PathLike[str]) -> Path:
@@ -202,6 +203,6 @@ def _flips(diff: Diff) -> dict[str, Any] | None:
     rows = diff.tables.get("flips", ())
     if not rows:
         return None
-    names = [name for name in rows[0] if any(row.get(name) is not None for row in rows)]
+    names = [name for name in FLIPPED if any(row.get(name) is not None for row in rows)]
     body = [[value(row.get(name)) for name in names] for row in rows[:FLIPS]]
     return {"head": names, "rows": body, "left": len(rows) - len(body) + diff.cut.get("flips", 0)}

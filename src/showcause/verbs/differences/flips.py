@@ -32,14 +32,14 @@ SOURCES = ("data/rows", "attribution/tree_shap", "attribution/shapley")  # where
 @dataclass(frozen=True)
 class Flips:
     """Rows of both, by position: outcome before and after (a class, or None for regression) and predictions.
-    `baseline`: the after side predicts the before side's rows, so positions are those of the before side."""
+    `prefixes`: behind which names each side stores these very rows."""
 
     rows: Rows
     before: list[str | None]
     after: list[str | None]
     values: tuple[Rows, Rows]
     ids: list[str | None]
-    baseline: bool = False
+    prefixes: tuple[str, str] = ("", "")
 
     @property
     def flipped(self) -> Rows:
@@ -79,8 +79,12 @@ def read(pair: Pair) -> Flips | None:
         [row.get("decision") for row in other],
         (np.array([row["prediction"] for row in one]), np.array([row["prediction"] for row in other])),
         [a.get("id") if a.get("id") is not None else b.get("id") for a, b in zip(other, one, strict=True)],
-        pair.after.name.startswith(BASELINE),
+        (_prefix(pair.before.name), _prefix(pair.after.name)),
     )
+
+
+def _prefix(name: str) -> str:
+    return BASELINE if name.startswith(BASELINE) else ""
 
 
 def _verdict(sides: Sides, none: bool) -> Verdict:
@@ -175,9 +179,8 @@ def _rules(sides: Sides, found: Flips) -> Iterator[Change]:
 
 def _values(sides: Sides, found: Flips) -> tuple[Rows, dict[str, list[Any]]] | None:
     """(positions in `found`, feature → raw values there) from what either snapshot stores of its rows."""
-    prefix = BASELINE if found.baseline else ""
-    for snapshot, start in ((sides.after, prefix), (sides.before, "")):
-        for name in (f"{start}{source}" for source in SOURCES):
+    for snapshot, prefix in ((sides.after, found.prefixes[1]), (sides.before, found.prefixes[0])):
+        for name in (f"{prefix}{source}" for source in SOURCES):
             if name in snapshot and (read := _stored(snapshot, name, found)) is not None:
                 return read
     return None

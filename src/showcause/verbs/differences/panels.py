@@ -14,7 +14,7 @@ import numpy as np
 from showcause.core.artifact import Artifact
 from showcause.core.diff import Verdict
 from showcause.kernels.changes import changes
-from showcause.verbs.differences.sides import BASELINE, Number, Pair, Sides, keys
+from showcause.verbs.differences.sides import Number, Pair, Sides, keys
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 Key = tuple[tuple[str, str | None], ...]
@@ -58,10 +58,9 @@ def state(sides: Sides) -> dict[str, Any]:
 def _panel(sides: Sides, *, after: bool) -> dict[str, Any] | None:
     snapshot = sides.after if after else sides.before
     for name in NAMES:
-        for stored in (f"{BASELINE}{name}", name) if after else (name,):
-            if stored in snapshot:
-                panel = snapshot.head(stored)["spec"].get("panel")
-                return dict(panel) if isinstance(panel, dict) else {}
+        if name in snapshot:
+            panel = snapshot.head(name)["spec"].get("panel")
+            return dict(panel) if isinstance(panel, dict) else {}
     return None
 
 

@@ -14,7 +14,7 @@ from showcause.core.snapshot import Snapshot
 from showcause.views.narrative import say
 from showcause.views.words import Words
 
-BASELINE = "baseline/"  # artifacts of the after side that explain the before side's rows stand under this name
+BASELINE = "baseline/"  # what one side says of the other side's rows stands behind this name
 PANEL = "refits/"
 NO_PANEL = "It cannot be told from retraining noise."
 OTHER_ROWS = "other rows stand behind it"
@@ -110,14 +110,19 @@ class Sides:
         return self.agree("explained") and one == other
 
     def pairs(self, *kinds: str) -> Iterator[Pair]:
-        """Artifacts on both sides, of these kinds, those of the baseline's rows in place of the after side's own."""
+        """Artifacts on both sides, of these kinds. Where a side also explained the other's rows (`baseline/NAME`),
+        these are compared if the snapshots' own artifacts cannot be."""
         for name in self.before:
-            other = f"{BASELINE}{name}" if f"{BASELINE}{name}" in self.after else name
-            if name.startswith(BASELINE) or other not in self.after:
+            if name.startswith(BASELINE) or (kinds and self.before.head(name)["kind"] not in kinds):
                 continue
-            heads = self.before.head(name), self.after.head(other)
-            if not kinds or heads[0]["kind"] in kinds:
-                yield Pair(name, self.before[name], self.after[other], self.refusal(*heads))
+            ways = [(name, name), (name, f"{BASELINE}{name}"), (f"{BASELINE}{name}", name)]
+            there = [(one, other) for one, other in ways if one in self.before and other in self.after]
+            reasons = [self.refusal(self.before.head(one), self.after.head(other)) for one, other in there]
+            if not there:
+                continue
+            best = reasons.index("") if "" in reasons else 0
+            one, other = there[best]
+            yield Pair(name, self.before[one], self.after[other], reasons[best])
 
     def refusal(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         """Why the two artifacts speak of different things; "" where they do not."""
