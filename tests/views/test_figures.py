@@ -74,7 +74,7 @@ def test_a_waterfall_ends_at_the_prediction() -> None:
     stored = {row["prediction"] for row in artifact.table.to_pylist() if row["example"] == 2}
     assert values[0]["from"] == 0.5
     assert values[-1]["to"] == pytest.approx(stored.pop())
-    assert values[-1]["name"] == "6 other features"
+    assert values[-1]["name"] == "6 others"
 
 
 def test_points_that_few_rows_support_are_hollow() -> None:

@@ -79,7 +79,7 @@ def test_every_artifact_has_a_card_and_a_table(snapshot: Snapshot) -> None:
     page = Words(html(snapshot))
     ids = {attributes.get("data-chart") for _, attributes in page.tags}
     assert {name.replace("/", "-") for name in snapshot} <= ids
-    assert sum(tag == "summary" for tag, _ in page.tags) == len(snapshot)
+    assert sum((tag, of.get("class")) == ("details", "data") for tag, of in page.tags) == len(snapshot)
 
 
 def test_what_was_sampled_or_capped_is_said_at_the_top(snapshot: Snapshot) -> None:

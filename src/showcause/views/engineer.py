@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyarrow.compute as pc
+
 from showcause.core.artifact import Artifact
+from showcause.views import cases
 from showcause.views.narrative import NOISE
 from showcause.views.page import EXAMPLES, INSIDE, SECTIONS, Card, Page, findings, limits, statuses
 from showcause.views.words import number
+
+NEIGHBOURS = ("examples/similar", "examples/influence")
+FEATURE = "x."  # what data/rows puts before a feature's name
 
 
 def content(page: Page) -> dict[str, Any]:
@@ -37,7 +43,7 @@ def _section(page: Page, key: str, heading: str, first: tuple[str, ...], folders
         if artifact is None:
             continue
         cards.append(page.card(artifact))
-        if artifact.kind == "example":
+        if name == "examples/representative":
             cards += _cases(page, artifact)
     return {"id": key, "title": heading, "cards": cards}
 
@@ -59,15 +65,33 @@ def _cases(page: Page, chosen: Artifact) -> list[Card]:
         target = {"target": row["decision"]} if len(targets) > 1 and row.get("decision") in targets else {}
         name = row.get("id") or f"row {number(row['example'])}"
         heading = f"{row['role'][:1].upper()}{row['role'][1:]} · {name}"
-        card = page.one(artifact, f"case-{row['example']}", heading, example=row["example"], **target)
+        card = page.forms(artifact, f"case-{row['example']}", heading, example=row["example"], **target)
         words = page.words
         facts = [("actual", row.get("label") or row.get("actual")), ("decided", row.get("decision"))]
         known = [
             f"{fact} {number(v) if isinstance(v, float) else words.target(v)}" for fact, v in facts if v is not None
         ]
         card.remark = ", ".join(known)
+        _behind(page, card, row["example"], row.get("prediction"))
         cards.append(card)
     return cards
+
+
+def _behind(page: Page, card: Card, example: int, output: float | None) -> None:
+    """What else the snapshot knows of the case: similar and influential rows, what would change it, what sufficed."""
+    for name in NEIGHBOURS:
+        artifact = page.artifact(name)
+        card.tables += cases.neighbours(artifact, example) if artifact is not None else []
+    for name in (n for n in page.snapshot if page.snapshot.head(n)["kind"] in ("counterfactual", "rule")):
+        artifact = page.artifact(name)
+        if artifact is not None and "example" in artifact.table.column_names:
+            of = cases.counterfactuals if artifact.kind == "counterfactual" else cases.rule_cards
+            (card.tables if artifact.kind == "counterfactual" else card.rules).extend(of(artifact, example))
+    tree, cells = page.artifact("model/tree"), page.artifact("data/rows")
+    if tree is not None and cells is not None:
+        row = cells.table.filter(pc.equal(cells.table["row"], example)).slice(0, 1).to_pylist()
+        given = {name.removeprefix(FEATURE): value for name, value in row[0].items()} if row else {}
+        card.path = cases.tree_path(tree, example, given, output) or []
 
 
 def _rest(page: Page, shown: set[str]) -> list[Card]:

@@ -27,7 +27,8 @@ def figure(artifact: Artifact, *, width: int = 560, **options: Any) -> altair.Ch
     """The artifact as an altair chart.
 
     options    what to show, where the table holds several: `target` (a class), `segment`, `by`, `feature`, `metric`,
-               `example` (one row's waterfall). Left out: the first, and all features beside each other.
+               `example` (one row's waterfall; `form` "force" or "path" draws it otherwise). Left out: the first, and
+               all features beside each other.
 
     Raises ParameterError for an option or value that the artifact does not have; it names those it has.
     """

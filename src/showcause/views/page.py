@@ -22,6 +22,7 @@ from showcause.core.snapshot import Snapshot, Status
 from showcause.views import share as sharing
 from showcause.views import theme
 from showcause.views.figure import available, every_choice, spec
+from showcause.views.figures.attribution import FORMS
 from showcause.views.narrative import NOISE, caps, sentences
 from showcause.views.panel import is_panel, spread, steadiness
 from showcause.views.words import STATES, Words, cell, clean, metric, number, title
@@ -119,6 +120,9 @@ class Card:
     remark: str = ""
     wide: bool = False
     chart: bool = True
+    tables: list[dict[str, Any]] = field(default_factory=list)  # open ones, as views/cases.py makes them
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    path: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -206,6 +210,18 @@ class Page:
         said = self.say(artifact, choice)
         self.charts[key] = {"options": [], "specs": {"": {"spec": made, "say": said}}}
         return Card(key, artifact.name, heading, said)
+
+    def forms(self, artifact: Artifact, key: str, heading: str, **choice: Any) -> Card:
+        """A case's card with its waterfall, force plot and path behind one control."""
+        card = self.one(artifact, key, heading, **choice)
+        made = [self.draw(artifact, {**choice, "form": form}) for form in FORMS]
+        self.charts[key] = {
+            "options": ["form"],
+            "specs": {str(i): {"spec": drawn, "say": card.say} for i, drawn in enumerate(made)},
+        }
+        values = ["waterfall", "force plot", "path"]
+        card.controls = [{"name": "form", "label": "Drawn as", "values": values}]
+        return card
 
     def draw(self, artifact: Artifact, choice: Mapping[str, Any]) -> dict[str, Any]:
         made = spec(artifact, width="container", plain=self.audience != "engineer", **choice)

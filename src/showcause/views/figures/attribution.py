@@ -1,4 +1,4 @@
-"""Attribution: a beeswarm of all rows coloured by input, or one example's waterfall."""
+"""Attribution: a beeswarm of all rows coloured by input, or one example's waterfall, force plot or path (steps.py)."""
 
 from __future__ import annotations
 
@@ -30,13 +30,19 @@ SWARM = 10  # features in a beeswarm
 STEPS = 9  # features in a waterfall
 STACK = 7  # dots of one column that lie beside each other before they overlap
 
-EXTRA = {"example": lambda artifact: distinct(artifact.table, "example")}
+FORMS = ("waterfall", "force", "path")
+EXTRA = {"example": lambda artifact: distinct(artifact.table, "example"), "form": lambda artifact: list(FORMS)}
 
 
 def draw(picture: Picture) -> Spec:
     rows = [row for row in picture.rows if row["value"] is not None]
     if not rows:
         return empty(picture, "No attribution could be computed.")
+    form = picture.choice.get("form")
+    if form == "path" or (form == "force" and "example" in picture.choice):
+        from showcause.views.figures import steps
+
+        return steps.path(picture, rows) if form == "path" else steps.force(picture, rows)
     return _waterfall(picture, rows) if "example" in picture.choice else _swarm(picture, rows)
 
 
@@ -129,7 +135,7 @@ def _waterfall(picture: Picture, rows: list[Row]) -> Spec:
     steps = [(_step_name(picture, row), row["value"]) for row in order[:STEPS]]
     rest = order[STEPS:]
     if rest:
-        steps.append((f"{len(rest)} other features", sum(row["value"] for row in rest)))
+        steps.append((f"{len(rest)} others", sum(row["value"] for row in rest)))
     names = unique_names([name for name, _ in steps], 36)
     values, at = [], base if base is not None else 0.0
     for name, (whole, value) in zip(names, steps, strict=True):
