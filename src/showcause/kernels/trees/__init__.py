@@ -6,6 +6,7 @@ leaf's pattern is worth in each game · ``tables`` the sweep over groups and row
 """
 
 from .dependence import (
+    every_ice,
     every_level,
     every_partial_dependence,
     ice,
@@ -24,6 +25,7 @@ __all__ = [
     "Tree",
     "against",
     "check",
+    "every_ice",
     "every_level",
     "every_partial_dependence",
     "ice",

@@ -96,6 +96,12 @@ def every_level(forest: Forest) -> Floats:
     return rows
 
 
+def every_ice(forest: Forest, X: NDArray[Any], at: NDArray[Any], *, players: NDArray[Any] | None = None) -> Floats:
+    """Rows X (n, f), rows at (g, f) → predictions (players, g, n, K), each player at its own values in the row."""
+    owner = players_of(forest, players)
+    return walk_over_grid(forest, forest.encode(X), forest.encode(at), owner, 0, int(owner.max()) + 1)
+
+
 def ice(
     forest: Forest, X: NDArray[Any], player: int, grid: NDArray[Any], *, players: NDArray[Any] | None = None
 ) -> Floats:
