@@ -377,10 +377,10 @@ def with_changes(rows: list[dict[str, Any]], roles: dict[str, Any]) -> sc.Snapsh
 @pytest.mark.parametrize(
     ("roles", "told"),
     [
-        ({}, ["Debts to income: 2 % instead of 1 %; Net worth: 2 (in $1,000) instead of 1 (in $1,000).", "Term"]),
+        ({}, ["Together: Debts to income: 2 % instead of 1 %. Net worth: 2 (in $1,000) instead of 1", "Term"]),
         ({"protected": ["obrat"]}, ["Term of the loan: 2 months instead of 1 months."]),
         ({"roles": {"immutable": ["netw"], "label": "decision"}}, ["Term of the loan: 2 months instead of 1 months."]),
-        ({"roles": {"actionable": ["obrat", "netw"], "label": "decision"}}, ["Debts to income: 2 %"]),
+        ({"roles": {"actionable": ["obrat", "netw"], "label": "decision"}}, ["Together: Debts to income: 2 %"]),
         ({"roles": {"actionable": ["liq"], "label": "decision"}}, []),
     ],
 )
@@ -398,6 +398,14 @@ def test_recourse_never_advises_on_what_is_protected_or_out_of_reach(roles: dict
     assert len(part.points) == len(told)
     if not told:
         assert part.before == ("We found no change within your reach that would be enough.",)
+
+
+def test_an_alternative_that_changes_too_much_at_once_is_not_told() -> None:
+    columns = ["obrat", "netw", "term", "liq", "apr"]
+    snapshot = with_changes([{"alternative": 1, "feature": name} for name in columns], {})
+    part = letter(snapshot, example=decided(snapshot, "0")).parts[-1]
+    assert part.before == ("We found changes that would be enough, but of too many facts at once.",)
+    assert part.points == ()
 
 
 @pytest.mark.parametrize(
@@ -462,3 +470,17 @@ def _typed(typed: list[str]) -> Any:
         return np.asarray(1 / (1 + np.exp(-score)))
 
     return predict
+
+
+def test_the_engineers_page_says_the_reasons_of_each_case() -> None:
+    from showcause.views.narrative import sentences
+
+    artifact = bank()["reasons/cutoff"]
+    example = decided(bank(), "0")
+    rows = {row["feature"]: row for row in artifact.table.to_pylist() if row["example"] == example}
+    said = sentences(artifact, choice={"example": str(example)})
+    values = [v for row in rows.values() for v in (row["value"], row["base"], row["prediction"], row["input"])]
+    for sentence in said:
+        for _, value in sentence.numbers:
+            assert value in values or value == 96
+    assert "96 rows beyond the cutoff" in " ".join(sentence.text for sentence in said)

@@ -372,9 +372,12 @@ def _change(case: Case) -> Part:
         return Part("change", heading, (_("You got the answer “{answer}”, so nothing needs to change.").format(
             answer=case.outcome(case.decision)),))  # fmt: skip
     row = int(case.first["example"])
-    found = advice(case.snapshot, case.wording, row, case.favourable) if case.stored else None
-    if found is None:
+    known_of = advice(case.snapshot, case.wording, row, case.favourable) if case.stored else None
+    if known_of is None:
         return Part("change", heading, (_("We did not work out what would change it."),))
+    found, long = known_of
+    if not found and long:
+        return Part("change", heading, (_("We found changes that would be enough, but of too many facts at once."),))
     if not found:
         return Part("change", heading, (_("We found no change within your reach that would be enough."),))
     before = (_("With one of these changes, the model would have said “{answer}”:").format(

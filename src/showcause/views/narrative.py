@@ -219,6 +219,8 @@ def attribution(picture: Picture, plain: bool) -> list[Sentence]:
         return [*found, say("It rests on {rows} rows and {features} features.", rows=count, features=len(of))]
     found = []
     first = rows[0]
+    if "rank" in first:
+        return _reasons(picture, rows)
     if first.get("base") is not None and first.get("prediction") is not None:
         template = "The output is {prediction}; without knowing this case it would be {base}."
         found.append(say(template, prediction=first["prediction"], base=first["base"]))
@@ -229,6 +231,26 @@ def attribution(picture: Picture, plain: bool) -> list[Sentence]:
             name = picture.words.label(row["feature"])
             found.append(say(template, name=name, input=_input(picture, row), by=abs(row["value"])))
     return found
+
+
+def _reasons(picture: Picture, rows: Sequence[Row]) -> list[Sentence]:
+    """Of one case: whom it is compared with, and what speaks for its decision; ties are said."""
+    first, ranked = rows[0], [row for row in rows if row.get("rank") is not None]
+    ranked.sort(key=lambda row: (row["rank"], -abs(row["value"])))
+    found = [say("Its score is {score}; over the rows that it is compared with, the mean is {base}.",
+                 score=first["prediction"], base=first["base"])]  # fmt: skip
+    count = picture.spec.get("background", {}).get("count")
+    rule = picture.spec.get("population", {}).get("rule")
+    if count is not None and rule:
+        found.append(
+            say("They are {count} " + ("rows beyond the cutoff." if "cutoff" in rule else "rows of all."), count=count)
+        )
+    for row in ranked:
+        name, given = picture.words.label(row["feature"]), _input(picture, row)
+        tied = sum(other["rank"] == row["rank"] for other in ranked) > 1
+        template = "{name} ({input}): {value}" + (", a tie." if tied else ".")
+        found.append(say(template, name=name, input=given, value=row["value"]))
+    return found if ranked else [*found, Sentence("No column speaks for its decision beyond noise.")]
 
 
 def _input(picture: Picture, row: Row) -> Place | str:

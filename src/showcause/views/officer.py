@@ -10,7 +10,7 @@ from showcause.core.finding import Outcome
 from showcause.views.figures.importance import is_group, ranked
 from showcause.views.page import Card, Page
 from showcause.views.verdict import newest, outcomes
-from showcause.views.words import number
+from showcause.views.words import listed, number
 
 EVIDENCE = {
     "model/performance": "How often the model is right",
@@ -42,6 +42,8 @@ EVIDENCE = {
     "rules/surrogate": "The model as rules that stand alone",
     "counterfactual/optimal": "The least that would change each decision",
     "counterfactual/nearest": "The nearest case decided otherwise",
+    "reasons/cutoff": "The reasons for each decision",
+    "refits/reasons": "Whether other trainings give the same reasons",
     "quality/additivity": "Check: the reasons add up",
     "quality/dummy": "Check: an input without use gets no weight",
     "quality/agreement": "Check: two ways of asking agree",
@@ -143,6 +145,10 @@ def _limits(page: Page) -> list[str]:
     found += [
         text for name, text in lost.items() if name in manifest.statuses and manifest.statuses[name].state != "ok"
     ]
+    used = [name for name in manifest.data.get("protected", ()) if name in manifest.data.get("columns", {})]
+    if used:
+        names = listed([page.words.label(name) for name in used])
+        found.append(f"The model uses protected traits as inputs: {names}. Each may be a reason for a decision.")
     if not manifest.data.get("protected"):
         found.append("No protected group was named. So fair treatment was not checked.")
     return found

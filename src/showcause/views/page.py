@@ -42,7 +42,7 @@ SECTIONS = (
     ("importance", "What drives it", ("importance/shap", "importance/permutation", "refits/importance"), "importance"),
     ("dependence", "How the output depends on each feature", DEPENDENCE, "dependence"),
     ("segments", "For whom", ("segments/performance", "segments/fairness"), "segments"),
-    ("cases", "Single cases", (), "attribution examples counterfactual rules"),
+    ("cases", "Single cases", (), "attribution reasons examples counterfactual rules"),
     ("inside", "The model itself", ("model/coefficients", "model/tree", "model/surrogate_tree"), ""),
     ("checks", "Checks of the explanations", (), "quality"),
 )

@@ -16,13 +16,15 @@ from showcause.views.reasons import Wording
 
 SOURCES = ("counterfactual/optimal", "counterfactual/nearest")
 MOST = 3  # alternatives
+CHANGES = 4  # in one alternative: more cannot be acted on, and come close to being somebody else's row
 
 
-def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) -> list[str] | None:
-    """One text for each alternative that is open to the person; None where none was worked out for this row."""
+def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) -> tuple[list[str], bool] | None:
+    """(one text for each alternative that is open to the person, whether some were left out because they change too
+    much at once); None where none was worked out for this row."""
     _ = wording.translate
     barred = forbidden(snapshot)
-    asked, found = False, list[str]()
+    asked, long, found = False, False, list[str]()
     for name in SOURCES:
         artifact = snapshot.get(name)
         rows = [] if artifact is None else [r for r in artifact.table.to_pylist() if r["example"] == example]
@@ -33,12 +35,17 @@ def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) 
                 continue
             if any(row.get("decision") not in (None, favourable) for row in changes):
                 continue
-            told = "; ".join(_said(wording, row) for row in changes) + "."
+            if len(changes) > CHANGES:
+                long = True
+                continue
+            told = " ".join(_said(wording, row) for row in changes)
+            if len(changes) > 1:
+                told = _("Together: {changes}").format(changes=told)
             if told not in found:
                 found.append(told)
         if found:
             break
-    return found[:MOST] if asked else None
+    return (found[:MOST], long) if asked else None
 
 
 def forbidden(snapshot: Snapshot) -> Any:
@@ -68,8 +75,8 @@ def _said(wording: Wording, row: Mapping[str, Any]) -> str:
         "after": wording.quoted(feature, rounded, row.get("after_level")),
     }
     if rounded == after:
-        return _("{label}: {after} instead of {before}").format(**parts)
-    return _("{label}: about {after} instead of {before}").format(**parts)
+        return _("{label}: {after} instead of {before}.").format(**parts)
+    return _("{label}: about {after} instead of {before}.").format(**parts)
 
 
 def outward(after: float, before: float | None) -> float:

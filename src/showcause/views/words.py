@@ -53,6 +53,8 @@ PLAIN = {  # the same without jargon
 }
 STATES = {"ok": "ok", "not-applicable": "not applicable", "failed": "failed", "not-given": "not given"}
 TITLES = {
+    "reasons/cutoff": "Reasons, from the cutoff",
+    "refits/reasons": "Reasons over retrainings",
     "refits/importance": "Importance over retrainings",
     "refits/dependence": "Effects over retrainings",
     "refits/performance": "Performance over retrainings",
