@@ -21,6 +21,11 @@ ROWS = {"count": 100, "digest": "r" * 64}
 BACKGROUND = {"count": 50, "digest": "b" * 64, "source": "train"}
 SPEC = {"rows": ROWS, "background": BACKGROUND, "space": "log-odds", "game": "interventional", "seed": 0, "version": 1}
 FEATURES = ("income", "debt", "age")
+SOME = [
+    *("attribution/tree_shap", "data/rows", "dependence/ale", "dependence/pdp", "importance/permutation"),
+    *("importance/shap", "model/performance", "model/predictions", "model/surrogate_tree", "quality/additivity"),
+    *("segments/importance", "segments/performance"),
+]
 
 
 def importance(values: dict[str, float], **spec: Any) -> Artifact:
@@ -196,8 +201,9 @@ def real() -> dict[str, Snapshot]:
     for name, rows, seed in (("first", X, 0), ("second", X, 1), ("leaked", leaked, 1)):
         model = _forest(seed).fit(rows[300:], y[300:])
         found[name] = sc.explain(
-            model, rows[:300], y[:300], train=(rows[300:], y[300:]), segments=["income"], favourable=1, progress=False
-        )
+            model, rows[:300], y[:300], train=(rows[300:], y[300:]), segments=["income"], favourable=1, progress=False,
+            policy={"require": {"artifacts": SOME}},
+        )  # fmt: skip
     return found
 
 
