@@ -205,7 +205,8 @@ def worst(found: Sequence[Number], least: float | None, most: float | None) -> N
 
 def words(number: Number) -> str:
     """The number with its bounds and where it stands, as a message says it."""
-    key = ", ".join(str(cell) for _, cell in number.key)
+    cells = [cell for cell in number.evidence.key.values() if cell is not None]
+    key = ", ".join(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells)
     ends = "" if number.low is None or number.high is None else f" (95 %: {number.low:.4g} to {number.high:.4g})"
     said = "no value" if number.value is None else f"{number.value:.4g}{ends}"
     return f"{key}: {said}" if key else said
