@@ -335,3 +335,18 @@ def test_rows_that_are_omitted_leave_no_trace_in_a_diff() -> None:
     assert diff.tables["flips"] == ()
     assert not [c for c in diff.changes if c.section == "flips"]
     assert any(c.section == "importance" for c in diff.changes)
+
+
+def test_policy_findings_are_new_or_gone_and_nothing_is_attached() -> None:
+    before = snapshot(importance({"income": 0.5}), made.performance())
+    after = snapshot(importance({"income": 0.5}), digest="2")
+    rules = {"require": {"artifacts": ["importance/shap", "model/performance"]}}
+    found = {(c.key.get("code"), c.key.get("subject")): c for c in sc.diff(before, after, policy=rules).changes
+             if c.section == "policy"}  # fmt: skip
+    new = [c for (_, subject), c in found.items() if subject == "model/performance"]
+    assert [(c.before, c.after, c.flag) for c in new] == [(None, "fail", True)]
+    assert new[0].message.startswith("New under the policy: SC")
+    back = [c for c in sc.diff(after, before, policy=rules).changes if c.key.get("subject") == "model/performance"]
+    assert [(c.before, c.after, c.flag) for c in back] == [("fail", None, False)]
+    assert sc.diff(before, after, policy=rules).changes[0].section == "policy"
+    assert not any("verdict" in str(key) for side in (before, after) for key in side.objects.lists)  # type: ignore[attr-defined]
