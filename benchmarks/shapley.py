@@ -108,7 +108,7 @@ def permutation(model: Counted, rows: np.ndarray, background: np.ndarray, coalit
 def errors(options: argparse.Namespace) -> None:
     """Root mean square errors. The peers get at least as many evaluations as showcause used."""
     print(
-        "| model | coalitions × background a row | rows asked | showcause | kernel, no l1 | kernel | permutation | worst ratio |"
+        "| model | coalitions × background | rows asked | showcause | kernel, no l1 | kernel | permutation | worst ratio |"
     )
     print("|---|---|---|---|---|---|---|---|")
     rng = np.random.default_rng(0)

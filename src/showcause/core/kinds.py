@@ -83,9 +83,9 @@ KINDS: dict[str, Kind] = {
             "attribution",
             "What did each feature add to each prediction?",
             "example:i feature:s",
-            "value:f input:f input_level:s base:f prediction:f background_error:f fit:f"
+            "value:f input:f input_level:s base:f prediction:f background_error:f slope:f fit:f"
             " decision:s score:f rank:i side:s reference:f reference_level:s",
-            "input input_level background_error fit decision score rank side reference reference_level",
+            "input input_level background_error slope fit decision score rank side reference reference_level",
         ),
         _kind(
             "curve",

@@ -223,7 +223,10 @@ def attribution(picture: Picture, plain: bool) -> list[Sentence]:
         return _reasons(picture, rows)
     if first.get("base") is not None and first.get("prediction") is not None:
         template = "The output is {prediction}; without knowing this case it would be {base}."
-        found.append(say(template, prediction=first["prediction"], base=first["base"]))
+        if first.get("fit") is not None:  # a line near the case, not the model itself
+            template = "The output is {prediction}; a straight line explains {fit} of what changes it nearby."
+        fit = Share(first.get("fit") or 0.0)
+        found.append(say(template, prediction=first["prediction"], base=first["base"], fit=fit))
     for row in sorted(rows, key=lambda r: (-abs(r["value"]), r["feature"]))[: 3 if plain else 4]:
         if row["value"] and _surely(row):
             verb = "raises" if row["value"] > 0 else "lowers"

@@ -32,6 +32,7 @@ EVIDENCE = {
     "dependence/interaction": "Which inputs work together",
     "attribution/tree_shap": "Why each case got its output",
     "attribution/shapley": "Why each case got its output",
+    "attribution/lime": "What a straight line says near single cases",
     "segments/performance": "How often it is right for each group",
     "segments/importance": "What it needs most for each group",
     "segments/calibration": "Whether its chances come true for each group",

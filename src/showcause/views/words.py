@@ -70,6 +70,7 @@ TITLES = {
     "dependence/shap": "SHAP dependence",
     "attribution/tree_shap": "Tree SHAP",
     "attribution/shapley": "Shapley values",
+    "attribution/lime": "LIME",
     "segments/performance": "Performance by segment",
     "segments/importance": "Importance by segment",
     "segments/calibration": "Calibration by segment",

@@ -203,6 +203,21 @@ def test_curves_that_rise_together_agree():
     assert rows["shap_and_pdp"]["value"] == pytest.approx(1.0)
 
 
+def test_shap_and_lime_agree_on_a_linear_model_and_a_turned_sign_is_seen():
+    rows = np.random.default_rng(0).normal(size=(40, 6))
+    options = {"task": "regression", "background": rows}
+    shap, lime = (
+        sc.compute(f"attribution/{n}", lambda r: r @ np.arange(6.0), rows, **options) for n in ("shapley", "lime")
+    )
+    work = job(RandomForestClassifier(4, random_state=0).fit(rows, rows[:, 0] > 0), rows)
+    work = replace(work, model=replace(work.model, classes=(), labels=(), task="regression", space="target"))
+    found, _ = judged("agreement", work, **{"attribution/shapley": shap, "attribution/lime": lime})
+    assert (found["lime_top"]["value"], found["lime_top"]["count"]) == (1.0, 40)
+    turned = spoiled(lime, "value", lambda values: -values)
+    found, _ = judged("agreement", work, **{"attribution/shapley": shap, "attribution/lime": turned})
+    assert (found["lime_top"]["value"], found["lime_top"]["note"]) == (0.0, "below its limit")
+
+
 def test_there_is_nothing_to_compare_without_two_explanations():
     with pytest.raises(NotApplicable, match="two explanations"):
         run(named("quality/agreement"), job(forest()))

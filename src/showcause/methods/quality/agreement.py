@@ -9,11 +9,12 @@ from scipy.stats import rankdata
 
 from showcause.adapters.frame import Rows
 from showcause.core.artifact import Artifact
+from showcause.core.attributions import read
 from showcause.core.errors import NotApplicable
 from showcause.methods.method import Job, Result, method
 
 FEW = 5  # columns: fewer give a rank correlation that is told but not judged, since one swapped pair decides it
-LIMITS = {"rank_correlation": 0.5, "top_overlap": 0.5, "half_budgets": 0.9, "shap_and_pdp": 0.5}
+LIMITS = {"rank_correlation": 0.5, "top_overlap": 0.5, "half_budgets": 0.9, "shap_and_pdp": 0.5, "lime_top": 0.4}
 NOTES = {
     "rank_correlation": "Rank correlation: SHAP says how much the model uses each column, permutation how much the "
     "prediction needs it; Spearman's correlation of the two rankings, where what cannot be told from zero is a tie.",
@@ -22,26 +23,32 @@ NOTES = {
     "other; their correlation over all rows and columns.",
     "shap_and_pdp": "SHAP and partial dependence: where a column's effect is additive the two curves rise and fall "
     "together; the median over columns of their rank correlation. A low one tells of interactions.",
+    "lime_top": "LIME: of the columns that contribute most to a case, the share that a straight line near the case puts "
+    "among its first ones too, with the same sign; the mean over the chosen cases.",
 }
 LOW = {
     "rank_correlation": "the two importances rank columns differently; look at correlated columns before quoting one",
     "top_overlap": "the two importances name different leading columns; look at correlated columns before quoting one",
     "half_budgets": "the contributions still move with the sample of coalitions; raise evaluations",
     "shap_and_pdp": "partial dependence does not tell what the contributions tell; look at the interactions",
+    "lime_top": "near single cases the model is no straight line; look at the fit stored with LIME",
 }
 
 
 @method(
     "quality/agreement",
     kind="score",
-    after=("importance/shap", "importance/permutation", "attribution/shapley", "dependence/shap", "dependence/pdp"),
+    after=(
+        *("importance/shap", "importance/permutation", "attribution/tree_shap", "attribution/shapley"),
+        *("attribution/lime", "dependence/shap", "dependence/pdp"),
+    ),
 )
 def compute(job: Job, *, top: int = 5) -> Result:
     """Do different explanations of the same model tell the same story?
 
     `rank_correlation` and `top_overlap`: SHAP against permutation importance. `half_budgets`: sampled Shapley values
-    from two halves of the coalitions. `shap_and_pdp`: binned SHAP dependence against partial dependence. Each where
-    both sides exist; `reference` is the limit, at least. A low figure speaks of the explanation, not the model.
+    from two halves of the coalitions. `shap_and_pdp`: binned SHAP dependence against partial dependence.
+    `lime_top`: signed leading columns of single cases, SHAP against LIME. Each where both sides exist; `reference` is the limit, at least. A low figure speaks of the explanation, not the model.
     Source: Krishna et al. 2022 (the disagreement problem), rank correlation and top-k agreement.
     """
     found: dict[str, tuple[float, int]] = {}
@@ -53,6 +60,8 @@ def compute(job: Job, *, top: int = 5) -> Result:
         found["half_budgets"] = (float(sampled.spec["halves"]["correlation"]), sampled.table.num_rows)
     if "dependence/shap" in job.uses and "dependence/pdp" in job.uses:
         found |= _curves(_points(job.uses["dependence/shap"]), _points(job.uses["dependence/pdp"]))
+    if "attribution/lime" in job.uses:
+        found |= _local(job, top)
     if not found:
         raise NotApplicable("needs two explanations to compare, such as importance/shap and importance/permutation")
     rows = [_row(metric, value, count) for metric, (value, count) in found.items()]
@@ -67,6 +76,25 @@ def compute(job: Job, *, top: int = 5) -> Result:
         ],
     }
     return Result({key: [row[key] for row in rows] for key in rows[0]}, spec)
+
+
+def _local(job: Job, top: int) -> dict[str, tuple[float, int]]:
+    """Signed agreement of SHAP and LIME on the leading columns of the examples that both have. Of margins with a link
+    for each class (softmax) a sign says nothing of the class's own output, so those are left out."""
+    source = next((job.uses[n] for n in ("attribution/tree_shap", "attribution/shapley") if n in job.uses), None)
+    k = min(top, len(job.data.X.names) // 2)
+    if source is None or not k or source.spec.get("link") == "softmax":
+        return {}
+    one, other = (read(a, job.data.X.names, job.target_names) for a in (source, job.uses["attribution/lime"]))
+    both, first, second = np.intersect1d(one.examples, other.examples, return_indices=True)
+    if not len(both):
+        return {}
+    shares = []
+    for a, b in zip(one.values[first], other.values[second], strict=True):
+        for values, lime in zip(a.T, b.T, strict=True):
+            leading = [np.argsort(-np.abs(v), kind="stable")[:k] for v in (values, lime)]
+            shares.append(sum(values[j] * lime[j] > 0 for j in np.intersect1d(leading[0], leading[1])) / k)
+    return {"lime_top": (float(np.mean(shares)), len(both))}
 
 
 def _row(metric: str, value: float, count: int) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+import numpy as np
+import pandas as pd
+import pytest
+from lime.lime_tabular import LimeTabularExplainer
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import showcause as sc
+from showcause.core.errors import ParameterError
+from tests.data import loans
+
+RNG = np.random.default_rng(2)
+NUMBERS = RNG.normal(size=(200, 6)) * [1, 10, 0.1, 5, 1, 2]
+WEIGHTS = np.array([1.0, -0.3, 8.0, 0.0, 2.0, -1.0])
+
+
+def lime(model, rows, **options):
+    return sc.compute("attribution/lime", model, rows, **options)
+
+
+def values(artifact, column="value"):
+    p = len(dict.fromkeys(artifact.table["feature"].to_pylist()))
+    return artifact.table[column].to_numpy(zero_copy_only=False).reshape(-1, p)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_linear_model_is_its_own_line_for_every_seed(seed):
+    found = lime(lambda r: r @ WEIGHTS, NUMBERS[:3], background=NUMBERS[50:], task="regression", seed=seed, samples=60)
+    np.testing.assert_allclose(values(found, "slope"), np.tile(WEIGHTS, (3, 1)), atol=1e-10)
+    np.testing.assert_allclose(values(found), WEIGHTS * (NUMBERS[:3] - NUMBERS[50:].mean(axis=0)), atol=1e-9)
+    assert values(found, "fit").min() > 1 - 1e-12
+    assert values(found, "error").max() < 1e-9
+
+
+def test_text_gaps_and_categories_of_a_linear_pipeline_are_exact():
+    frame, approved = loans()
+    frame = frame.assign(income=frame["income"].where(frame.index % 5 > 0), sort=pd.Categorical(frame.index % 3))
+    encode = make_column_transformer((OneHotEncoder(), ["race", "sort"]), remainder=SimpleImputer())
+    model = make_pipeline(encode, LinearRegression()).fit(frame, approved * 1.0)
+    rows, background = frame[:6].reset_index(drop=True), frame[100:500].reset_index(drop=True)
+    exact = values(sc.compute("attribution/shapley", model, rows, background=background))
+    for seed in (0, 1):
+        found = lime(model, rows, background=background, seed=seed, samples=500)
+        np.testing.assert_allclose(values(found), exact, atol=1e-9)
+    assert found.table["input_level"].to_pylist()[0] == frame["race"][0]
+
+
+def test_neighbours_are_made_of_real_cells_and_counted():
+    asked = []
+
+    def counted(frame):
+        asked.append(frame)
+        return frame["x"].fillna(0) + (frame["s"] == "a")
+
+    rows = pd.DataFrame({"x": [1.5, np.nan, 2.5, 7.0] * 9, "s": pd.Categorical(list("abca") * 9)})
+    found = lime(counted, rows[:2], background=rows, task="regression", samples=100)
+    seen = [frame for frame in asked if len(frame) == 100]
+    assert len(seen) * 100 == found.spec["evaluations"] == 200
+    assert set(pd.concat(seen)["x"].dropna()) == {1.5, 2.5, 7.0}
+    assert all(frame["s"].dtype == rows["s"].dtype for frame in seen)
+
+
+def tops(runs):
+    """Mean Jaccard overlap of every two runs' five leading columns."""
+    sets = [set(np.argsort(-np.abs(v))[:5].tolist()) for v in runs]
+    pairs = [(a, b) for i, a in enumerate(sets) for b in sets[:i]]
+    return float(np.mean([len(a & b) / len(a | b) for a, b in pairs]))
+
+
+X, Y = load_breast_cancer(return_X_y=True)
+MODELS = {
+    "forest": RandomForestClassifier(60, max_depth=6, random_state=0, n_jobs=1),
+    "network": make_pipeline(StandardScaler(), MLPClassifier((16,), alpha=1.0, max_iter=600, random_state=0)),
+}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", MODELS)
+def test_the_leading_five_stay_where_those_of_the_lime_package_move(name):
+    """20 seeds, 30 real columns, the same 8,192 evaluations."""
+    model = MODELS[name].fit(X, Y)
+    ours, theirs = [], []
+    for row in (3, 40, 200, 300, 77):
+        runs = [values(lime(model, X[[row]], background=X, seed=seed))[0] for seed in range(20)]
+        ours.append(tops(runs))
+        each = []
+        for seed in range(20):
+            peer = LimeTabularExplainer(X, random_state=seed)
+            said = peer.explain_instance(X[row], model.predict_proba, num_features=30, num_samples=8_192)
+            each.append([dict(said.as_map()[1])[j] for j in range(30)])
+        theirs.append(tops(each))
+    print(f"{name}: showcause {np.mean(ours):.3f} {ours}; lime {np.mean(theirs):.3f} {theirs}")
+    assert np.mean(ours) >= 0.95
+    assert np.mean(theirs) < np.mean(ours) - 0.1
+
+
+def test_errors_are_those_of_other_seeds_and_a_curved_model_fits_badly():
+    def curved(rows):
+        return np.sin(3 * rows[:, 0]) + rows[:, 4] ** 2 + 0.2 * rows[:, 5]
+
+    runs = [lime(curved, NUMBERS[:1], background=NUMBERS, task="regression", samples=400, seed=s) for s in range(60)]
+    spread = np.std([values(run)[0] for run in runs], axis=0)
+    said = np.sqrt(np.mean([values(run, "error")[0] ** 2 for run in runs], axis=0))
+    assert (said[[0, 4, 5]] > 0.75 * spread[[0, 4, 5]]).all()
+    assert (said[[0, 4, 5]] < 3 * spread[[0, 4, 5]]).all()
+    assert values(runs[0], "fit").max() < 0.5
+    assert "no straight line" in runs[0].spec["notes"][0]
+
+
+def test_three_classes_a_budget_and_a_constant():
+    model = make_pipeline(
+        StandardScaler(), MLPClassifier((4,), alpha=1.0, max_iter=900, random_state=0, solver="lbfgs")
+    )
+    model.fit(NUMBERS, np.digitize(NUMBERS[:, 0], [-0.5, 0.5]))
+    found = lime(model, NUMBERS[:4], evaluations=800)
+    assert (found.spec["evaluations"], found.spec["samples"]) == (800, 200)
+    assert found.table.num_rows == 4 * 3 * 6
+    flat = lime(lambda r: np.ones(len(r)), NUMBERS[:2], task="regression", samples=50)
+    assert set(flat.table["value"].to_pylist()) == {0.0}
+    assert set(flat.table["fit"].to_pylist()) == {None}
+
+
+def test_too_few_neighbours_and_no_width_are_refused():
+    with pytest.raises(ParameterError, match="too few for 6 regressors"):
+        lime(lambda r: r[:, 0], NUMBERS, task="regression", samples=10)
+    with pytest.raises(ParameterError, match="positive width"):
+        lime(lambda r: r[:, 0], NUMBERS, task="regression", width=0.0)
+
+
+def test_a_snapshot_has_it_for_the_chosen_examples():
+    policy = {"require": {"artifacts": ["attribution/lime", "examples/representative"]}}
+    snapshot = sc.explain(LinearRegression().fit(NUMBERS, NUMBERS[:, 0]), NUMBERS, NUMBERS[:, 0], policy=policy)
+    chosen = set(snapshot["examples/representative"].table["example"].to_pylist())
+    assert set(snapshot["attribution/lime"].table["example"].to_pylist()) == chosen
+    assert snapshot["attribution/lime"].spec["evaluations"] <= 50_000
