@@ -23,8 +23,8 @@ NOTES = {
     "other; their correlation over all rows and columns.",
     "shap_and_pdp": "SHAP and partial dependence: where a column's effect is additive the two curves rise and fall "
     "together; the median over columns of their rank correlation. A low one tells of interactions.",
-    "lime_top": "LIME: of the columns that contribute most to a case, the share that a straight line near the case puts "
-    "among its first ones too, with the same sign; the mean over the chosen cases.",
+    "lime_top": "LIME: of the columns that contribute most to a case, the share that a straight line near it puts among "
+    "its first ones too, with the same sign; the mean over the chosen cases.",
 }
 LOW = {
     "rank_correlation": "the two importances rank columns differently; look at correlated columns before quoting one",
@@ -48,7 +48,8 @@ def compute(job: Job, *, top: int = 5) -> Result:
 
     `rank_correlation` and `top_overlap`: SHAP against permutation importance. `half_budgets`: sampled Shapley values
     from two halves of the coalitions. `shap_and_pdp`: binned SHAP dependence against partial dependence.
-    `lime_top`: signed leading columns of single cases, SHAP against LIME. Each where both sides exist; `reference` is the limit, at least. A low figure speaks of the explanation, not the model.
+    `lime_top`: signed leading columns of single cases, SHAP against LIME. Each where both sides exist; `reference` is
+    the limit, at least. A low figure speaks of the explanation, not the model.
     Source: Krishna et al. 2022 (the disagreement problem), rank correlation and top-k agreement.
     """
     found: dict[str, tuple[float, int]] = {}
