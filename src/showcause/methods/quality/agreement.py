@@ -23,8 +23,8 @@ NOTES = {
     "other; their correlation over all rows and columns.",
     "shap_and_pdp": "SHAP and partial dependence: where a column's effect is additive the two curves rise and fall "
     "together; the median over columns of their rank correlation. A low one tells of interactions.",
-    "lime_top": "LIME: of the columns that contribute most to a case, the share that a straight line near it puts among "
-    "its first ones too, with the same sign; the mean over the chosen cases.",
+    "lime_top": "LIME: of the columns that contribute most to a case, the share that a straight line near it puts "
+    "among its first ones too, with the same sign; the mean over the chosen cases.",
 }
 LOW = {
     "rank_correlation": "the two importances rank columns differently; look at correlated columns before quoting one",
