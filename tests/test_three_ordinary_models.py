@@ -76,7 +76,7 @@ def test_its_attributions_equal_two_to_the_p_enumeration(ordinary):
 
 def test_its_attributions_add_up_to_the_predictions_in_raw_columns(ordinary):
     model, _, (X, _), snapshot = ordinary
-    table = snapshot[next(n for n in snapshot if n.startswith("attribution/"))].to_pandas()
+    table = snapshot[next(n for n in ("attribution/tree_shap", "attribution/shapley") if n in snapshot)].to_pandas()
     assert set(table["feature"]) == set(X.columns)
     total = table.groupby("example").agg(
         value=("value", "sum"), base=("base", "first"), prediction=("prediction", "first")
