@@ -73,7 +73,7 @@ def test_what_is_incomplete_changed_or_refused_fails_and_says_why(stored: Path, 
         "def test_no_baseline(snapshot):\n    assert_unchanged(snapshot, None)\n"
     ))  # fmt: skip
     assert "4 failed" in done.stdout, done.stdout + done.stderr
-    for said in ("input/train: failed [missing-input]", "is not as credit/1 was", "there is no policy", "no baseline"):
+    for said in ("input/train: failed [missing-input]", "is not as credit/1 was", "SC009", "no baseline"):
         assert said in done.stdout
 
 
