@@ -38,3 +38,9 @@ def test_nobody_everybody_and_too_few_have_no_rule(member: np.ndarray) -> None:
 
 def test_no_conditions_no_rules() -> None:
     assert describe(np.empty((10, 0), bool), np.arange(10) < 5) == []
+
+
+def test_of_many_conditions_the_best_alone_are_paired_and_keep_their_numbers() -> None:
+    holds = np.random.default_rng(1).random((1_000, 900)) < 0.5
+    member = holds[:, 700] & holds[:, 850]
+    assert describe(holds, member)[0].conditions == (700, 850)

@@ -22,6 +22,7 @@ Rows = np.ndarray[Any, np.dtype[Any]]
 
 LEVEL = 0.05
 LEAST = 5  # members that a rule must cover
+MOST = 400  # conditions that are paired with each other, the best alone; all count as tried
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ def describe(holds: Rows, member: Rows, limit: int = 3, least: int = LEAST) -> l
     total = int(member.sum())
     if not n or not m or not 0 < total < n:
         return []
+    alone = (member @ holds.astype(np.float64) - holds.sum(axis=0) * member.mean()) / n
+    kept = np.sort(np.argsort(-alone, kind="stable")[:MOST])
+    tried = m * (m + 1) // 2
+    holds, m = holds[:, kept], len(kept)
     wide = holds.astype(np.float64)
     both = wide.T @ wide  # (m, m) rows that meet both; the diagonal: one condition alone
     hits = wide.T @ (wide * member[:, None])
-    tried = m * (m + 1) // 2
     left = member.astype(np.float64)
     found: list[Described] = []
     while len(found) < limit:
@@ -59,6 +63,6 @@ def describe(holds: Rows, member: Rows, limit: int = 3, least: int = LEAST) -> l
         size, inside = int(both[i, j]), int(hits[i, j])
         if hypergeom.sf(inside - 1, n, total, size) * tried > LEVEL:
             break
-        found.append(Described((i,) if i == j else (i, j), size, inside))
+        found.append(Described(tuple(kept[[i]].tolist() if i == j else kept[[i, j]].tolist()), size, inside))
         left = left * ~(holds[:, i] & holds[:, j])
     return found
