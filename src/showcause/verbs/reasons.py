@@ -27,7 +27,7 @@ from showcause.views.reasons import Wording, ties
 
 SOURCE = "reasons/cutoff"
 BATCH = 8_192
-SAID = 50_000  # sentences remembered of one column: values repeat, and memory stays flat
+SAID = 2_000  # sentences remembered of one column between batches: values repeat, and memory stays flat
 
 
 def reasons(
