@@ -158,3 +158,16 @@ def test_prototypes_take_categories_gaps_and_a_sample():
     assert artifact.spec["rows"]["sampled_from"] == 300
     assert artifact.spec["mmd"] == sorted(artifact.spec["mmd"], reverse=True)
     assert artifact.table["prediction"].to_pylist() == model(X.iloc[artifact.table["example"].to_pylist()]).tolist()
+
+
+def test_no_neighbour_is_kept_where_the_policy_keeps_no_rows(cancer):
+    (A, a), (X, y) = cancer
+    names = ["examples/representative", "examples/similar", "examples/influence", "examples/prototypes"]
+    policy = {"require": {"artifacts": names}, "privacy": {"rows": "omit"}}
+    snapshot = sc.explain(RandomForestClassifier(10, random_state=0).fit(A, a), X, y, train=(A, a), policy=policy)
+    assert {name: str(snapshot.statuses[name].state) for name in names[1:]} == {
+        "examples/similar": "not-applicable",
+        "examples/influence": "not-applicable",
+        "examples/prototypes": "ok",
+    }
+    assert "label" not in snapshot["examples/prototypes"].table.column_names

@@ -172,6 +172,8 @@ def slots(shift: int) -> list[Artifact]:
         made.neighbours(text[34:38], source=text[38], label=text[39], decision=text[40]),
         made.tree(text[39:42]),
         made.surface(text[42], text[43]),
+        made.rules(text[43], text[44], example=3),
+        made.counterfactuals(text[45], text[46]),
         made.artifact("rows/background", "rows", {}, row=[0, 1], **{text[44]: text[45:47]}),
     ]
     target = made.artifact(
