@@ -216,6 +216,9 @@ def stages(
 ) -> Iterator[Stage]:
     """The first trees in turn; all of an iteration see the margins before it."""
     margin = np.repeat(start[None, :], leaf.shape[1], axis=0)
+    if forest.n_outputs == 1:
+        yield from _single(forest, leaf, y, loss, float(offset[0]), margin, trees)
+        return
     fresh = derivatives(loss, margin, y)
     for tree in range(trees):
         k = int(forest.tree_output[tree])
@@ -228,6 +231,44 @@ def stages(
         last = tree + 1 == forest.n_trees or int(forest.tree_output[tree + 1]) == 0
         yield Stage(tree, k, value, fresh[k], sums(leaf[tree], fresh[k], len(value)), last)
         _forward(leaf[tree], value, k, margin)
+
+
+def _single(
+    forest: Forest, leaf: Leaf, y: Floats, loss: Loss, offset: float, margin: Floats, trees: int
+) -> Iterator[Stage]:
+    """`stages` of one output, in one pass over the rows a tree."""
+    slope, came, value = np.empty((len(margin), 2)), np.zeros(len(margin), leaf.dtype), np.zeros(1)
+    for tree in range(trees):
+        own = slice(forest.roots[tree], forest.roots[tree + 1])
+        parts = np.zeros((CHUNKS, int(forest.roots[tree + 1] - forest.roots[tree]), 2))
+        _advance(LOSSES[loss], margin, y, came, value, leaf[tree], slope, parts)
+        came, value = leaf[tree], forest.value[own, 0]
+        if tree == 0:
+            value = np.where(forest.is_leaf[own], value - offset, 0.0)
+        yield Stage(tree, 0, value, slope, parts.sum(axis=0), True)
+
+
+@parallel
+def _advance(
+    loss: int, margin: Floats, y: Floats, came: Leaf, value: Floats, leaf: Leaf, slope: Floats, parts: Floats
+) -> None:
+    """Add the tree before to the margins; slopes there, and their sums over the leaves of the tree that comes."""
+    n = len(leaf)
+    for chunk in prange(len(parts)):
+        for row in range(chunk * n // len(parts), (chunk + 1) * n // len(parts)):
+            margin[row, 0] += value[came[row]]
+            f, g, h = margin[row, 0], 0.0, 1.0
+            if loss == 1:
+                p = 1.0 / (1.0 + np.exp(-f))
+                g, h = p - y[row], p * (1.0 - p)
+            elif loss == 3:
+                h = np.exp(f)
+                g = h - y[row]
+            else:
+                g = f - y[row]
+            slope[row, 0], slope[row, 1] = g, h
+            parts[chunk, leaf[row], 0] += g
+            parts[chunk, leaf[row], 1] += h
 
 
 @parallel
