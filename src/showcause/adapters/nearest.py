@@ -18,7 +18,7 @@ from showcause.adapters.distance import cost, units
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.recourse import Allowed
 
-DONORS = 12  # rows that the search begins from
+DONORS = 5  # rows that the search begins from
 STEPS = 5  # times that a changed number is halved back towards its own
 
 Right = Callable[[Frame], Rows]  # rows → whether the model decides as wanted
@@ -80,6 +80,7 @@ class _Search:
     row: int
     right: Right
     budget: int
+    costs: Rows  # (rows of the pool, features), infinite where a cell may not be taken
     spent: int = 0
 
     def good(self, picks: Rows) -> Rows:
@@ -106,8 +107,9 @@ def nearest(pool: Pool, row: int, donors: Rows, right: Right, alternatives: int,
 
     donors  pool rows that are decided as wanted
     """
-    search = _Search(pool, row, right, budget)
-    costs = pool.costs(row, donors)
+    every = pool.costs(row, np.arange(len(pool.rows)))
+    search = _Search(pool, row, right, budget, every)
+    costs = every[donors]
     able = np.where(np.isfinite(costs), donors[:, None], row)  # what may not change stays as it is
     total = np.where(np.isfinite(costs), costs, 0.0).sum(axis=1)
     order = np.argsort(total, kind="stable")[: max(DONORS, budget // 4)]
@@ -116,13 +118,9 @@ def nearest(pool: Pool, row: int, donors: Rows, right: Right, alternatives: int,
     for place, start in enumerate(starts):
         search.budget = search.spent + max(1, (budget - search.spent) // (len(starts) - place))
         picks = _smaller(search, _sparser(search, start))
-        found.append((_distance(pool, row, picks), picks))
+        found.append((float(every[picks, np.arange(len(picks))].sum()), picks))
     found.sort(key=lambda item: item[0])
     return _different(pool, row, [picks for _, picks in found], alternatives), search.spent
-
-
-def _distance(pool: Pool, row: int, picks: Rows) -> float:
-    return float(sum(pool.costs(row, np.array([source]))[0, j] for j, source in enumerate(picks.tolist())))
 
 
 def changed(pool: Pool, row: int, picks: Rows) -> list[int]:
@@ -143,7 +141,7 @@ def _sparser(search: _Search, picks: Rows) -> Rows:
         good = np.flatnonzero(search.good(tried))
         if not len(good):
             return picks
-        saved = [pool.costs(row, np.array([picks[able[i]]]))[0, able[i]] for i in good]
+        saved = [search.costs[picks[able[i]], able[i]] for i in good]
         picks = tried[good[int(np.argmax(saved))]]
 
 
@@ -160,7 +158,7 @@ def _smaller(search: _Search, picks: Rows) -> Rows:
         low, high = min(own, now), max(own, now)
         between = seen[(values > low) & (values < high)]
         between = between if own < now else between[::-1]  # the nearest to its own first
-        between = between[np.isfinite(pool.costs(row, between)[:, j])]
+        between = between[np.isfinite(search.costs[between, j])]
         first, last = 0, len(between)  # the last of those known to do, beyond the end: now
         for _ in range(STEPS):
             if first >= last:
