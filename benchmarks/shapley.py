@@ -107,9 +107,7 @@ def permutation(model: Counted, rows: np.ndarray, background: np.ndarray, coalit
 
 def errors(options: argparse.Namespace) -> None:
     """Root mean square errors. The peers get at least as many evaluations as showcause used."""
-    print(
-        "| model | coalitions × background | rows asked | showcause | kernel, no l1 | kernel | permutation | worst ratio |"
-    )
+    print("| model | coalitions × background | rows asked | showcause | kernel, no l1 | kernel | permutation | worst |")
     print("|---|---|---|---|---|---|---|---|")
     rng = np.random.default_rng(0)
     n, m = options.rows, options.background
