@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from showcause.methods.panel import Panel
 
 BACKGROUND_ROWS = 1_000
+NO_PANEL = "the model was not trained again; ask for it by refits=8, or give a panel="
 FIT_ROWS = 20_000
 FIT_CELLS = 2_000_000  # of a wide table; then fewer rows, but not below 2,000
 FEW_ROWS = 60  # without training rows, below this many nothing is held out
@@ -107,7 +108,7 @@ class Job:
     def retrained(self) -> Panel:
         """The panel of retrainings. Raises NotApplicable where there is none."""
         if self.panel is None:
-            raise NotApplicable("the model was not trained again; ask for it by refits=8, or give a panel=")
+            raise NotApplicable(NO_PANEL)
         return self.panel
 
     def rng(self, *key: str | int) -> np.random.Generator:

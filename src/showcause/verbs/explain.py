@@ -24,7 +24,7 @@ from showcause.core.errors import NotApplicable, ParameterError, PolicyError, Sh
 from showcause.core.snapshot import Manifest, Record, Snapshot, Status
 from showcause.environment import author, commit, packages
 from showcause.methods import find
-from showcause.methods.method import Job, Method, plain, run
+from showcause.methods.method import NO_PANEL, Job, Method, plain, run
 from showcause.methods.panel import LEAST, Panel, of_folds, of_nights, of_refits
 from showcause.policy.policy import Policy
 from showcause.privacy import without_rows
@@ -373,6 +373,8 @@ def _one(
         return Status("not-applicable", f"{INSTEAD[method.name]} answers the same question exactly"), None
     if reason := method.applies(job.model, job.data):
         return Status("not-applicable", reason), None
+    if method.panel and job.panel is None:  # whatever else it would have needed
+        return Status("not-applicable", NO_PANEL), None
     for entry in method.uses:
         if not any(name in made for name in entry.split("|")):
             return Status("failed", f"it needs {entry.replace('|', ' or ')}, and there is none", "needs-other"), None
