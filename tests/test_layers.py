@@ -59,6 +59,7 @@ UPWARDS = {
     ("core/diff.py", "views.notebook"),  # a diff in a notebook
     ("core/finding.py", "views.notebook"),  # a finding in a notebook
     ("core/verdict.py", "views.notebook"),  # a verdict in a notebook
+    ("trust/trust.py", "views.notebook"),  # a trust file in a notebook
     ("policy/policy.py", "views.notebook"),  # a policy in a notebook
     ("verbs/methods.py", "views.notebook"),  # the list of methods in a notebook
     ("core/snapshot.py", "store.export"),  # snapshot.export()

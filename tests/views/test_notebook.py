@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 import showcause as sc
 from showcause.core.verdict import Verdict
+from showcause.trust.trust import Holder, Trust
 
 EVIL = "<script>alert(1)</script>"
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=[EVIL, "b"])
@@ -25,6 +26,7 @@ SHOWN = {
     "Finding": sc.Finding("SC001", "fail", EVIL, EVIL),
     "Outcome": OUTCOME,
     "Policy": sc.Policy.of({"require": {"artifacts": ["model/performance"]}, "features": {EVIL: {"label": EVIL}}}),
+    "Trust": Trust({EVIL: Holder(EVIL, b"", (EVIL,))}),
     "Candidate": CANDIDATE,
     "Comparison": sc.Comparison("log_loss", "less", EVIL, (CANDIDATE,)),
     "Point": POINT,
@@ -67,7 +69,9 @@ def test_every_artifact_shows_itself(name):
 
 def test_no_public_type_is_left_out():
     types = {n for n in sc.__all__ if isinstance(getattr(sc, n), type) and not issubclass(getattr(sc, n), Exception)}
-    assert types - {"Artifact", "run"} <= set(SHOWN)  # run is used as a verb
+    assert types - {"Artifact", "Why", "run"} <= set(
+        SHOWN
+    )  # run is used as a verb; a Why needs reasons, and has its tests
 
 
 def test_a_status_says_what_is_wrong_and_a_method_what_it_answers():

@@ -59,6 +59,11 @@ class Trust:
     holders: Mapping[str, Holder] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        from showcause.views.notebook import facts_html  # lazy delegation upwards, listed in the layer test
+
+        return facts_html(self)
+
     @classmethod
     def of(cls, given: Trust | str | os.PathLike[str] | Mapping[str, Any] | None) -> Trust:
         """A Trust, a path, a mapping of the same form; None trusts nobody. Raises TrustError."""
