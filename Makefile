@@ -9,6 +9,7 @@ JOBS ?= 2
 
 demo: $(RUN)  ## real models on real data; snapshots in demo/.showcause, reports in demo/
 	$(BIN)/showcause demo --out demo --store demo/.showcause
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/credit_review/show.sh demo/review
 
 test: chromium lint  ## everything that must hold before a change lands
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not nightly"

@@ -64,6 +64,12 @@ def test_the_second_version_is_refused_and_the_first_lines_say_why(gate) -> None
     assert (second / "step.md").stat().st_size < 60_000
 
 
+def test_the_demo_ends_by_showing_it() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    target = makefile.split("\ndemo:")[1].split("\n\n")[0]
+    assert target.splitlines()[-1].endswith("sh examples/credit_review/show.sh demo/review")
+
+
 def test_the_recipe_for_github_runs_the_same_script_and_always_keeps_the_report() -> None:
     recipe = yaml.safe_load((ROOT / "examples" / "github-actions" / "showcause.yml").read_text())
     steps = recipe["jobs"]["gate"]["steps"]
