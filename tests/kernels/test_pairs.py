@@ -138,3 +138,15 @@ def test_some_of_the_games_stand_for_all_with_the_error_of_choosing_them():
         assert mean.sum() == pytest.approx(exact.mean(axis=0).sum(), abs=1e-12)
         ratios.append(((mean - exact.mean(axis=0)) / error)[:, 0])
     assert 0.85 < np.mean(np.square(ratios)) < 1.25
+
+
+def test_95_percent_intervals_cover_in_93_to_97_percent_of_2000_runs():
+    worth = worths(9, 10)
+    exact = shapley_values(worth).mean(axis=0)
+    hits = []
+    for seed in range(2000):
+        mean, error, _ = mean_of_games(run(worth, 120, seed)[0], 10, exact.sum(axis=0))
+        hits.append(np.abs(mean - exact) <= 1.959964 * error)
+    assert 0.93 < np.mean(hits) < 0.97
+    assert (np.mean(hits, axis=0) > 0.93).all()
+    assert (np.mean(hits, axis=0) < 0.97).all()
