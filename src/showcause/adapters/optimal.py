@@ -32,7 +32,7 @@ REJECTED = 12  # answers that the model may reject before the goals are tightene
 NEAR = 1e-9
 TRIED = 40_000  # changes of one or two features that are tried before anything is solved
 BLOCK = 2_048
-EFFORT = 10_000_000  # tree nodes that branch and bound may visit before the solver is asked
+EFFORT = 10_000_000  # tree nodes that branch and bound may visit
 
 Valid = Callable[[Rows], Rows]  # picks (rows, options) → whether the model decides as wanted and every constraint holds
 
@@ -51,7 +51,8 @@ class Answer:
 
 @dataclass
 class Search:
-    """All that one row's searches share; `spent` is deterministic time."""
+    """All that one row's searches share. `effort`: tree nodes that branch and bound may visit for an answer; `time`:
+    deterministic seconds of the solver, of which `spent` are used; without time it is not asked."""
 
     view: CellView
     row: int
@@ -60,6 +61,7 @@ class Search:
     linear: Sequence[Linear]
     valid: Valid
     time: float
+    effort: int = EFFORT
     spent: float = 0.0
 
     @property
@@ -98,6 +100,9 @@ class Search:
             first, limit = few, self.distance(few)
         if first is not None and exhausted and _three(self) >= limit:
             return Answer(first, limit, limit, True)
+        if self.time <= self.spent:
+            bound = min(_three(self), limit) if exhausted else 0.0
+            return Answer(first, limit, bound, False)
         return _solve(self, before, first, 3 if exhausted else 1)
 
 
@@ -120,7 +125,7 @@ def greedy(search: Search, before: Sequence[frozenset[int]]) -> Rows | None:
         if not len(tried):
             return None
         room = search.room(tried)
-        reached = np.flatnonzero(room > 0)
+        reached = np.flatnonzero(room > search.slack)  # a tie within the rounding would be turned down by the model
         if len(reached):
             for place in reached[np.argsort(costs[reached], kind="stable")][:8]:
                 found = _trimmed(search, tried[place], before)
@@ -163,7 +168,7 @@ def bounded(search: Search, before: Sequence[frozenset[int]], first: Rows | None
         forbidden,
         goal.slack - goal.least,
         limit - NEAR,
-        max(1, EFFORT // len(score.value)),
+        max(1, search.effort // len(score.value)),
     )
     if state == boxes.OPEN:
         return None
@@ -252,7 +257,7 @@ def _trimmed(search: Search, picks: Rows, before: Sequence[frozenset[int]]) -> R
     for number in sorted(changed(search, picks), key=lambda j: -search.options[j].costs[picks[j]]):
         tried = picks.copy()
         tried[number] = own[number]
-        if _differs(search, tried, before) and search.room(tried[None, :])[0] > 0:
+        if _differs(search, tried, before) and search.room(tried[None, :])[0] > search.slack:
             picks = tried
     for number in changed(search, picks):
         option = search.options[number]
@@ -261,7 +266,7 @@ def _trimmed(search: Search, picks: Rows, before: Sequence[frozenset[int]]) -> R
         if len(order):
             tried = np.repeat(picks[None, :], len(order), axis=0)
             tried[:, number] = order
-            good = np.flatnonzero(search.room(tried) > 0)
+            good = np.flatnonzero(search.room(tried) > search.slack)
             if len(good):
                 picks = tried[good[0]]
     return picks

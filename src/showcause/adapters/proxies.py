@@ -24,7 +24,7 @@ LEAST = 400  # evaluated rows, below which nothing is fitted
 MOST = 120_000  # rows that one fit sees, over all outputs
 OUTPUTS = 6  # more are not fitted one by one
 BLOCK = 1 << 17  # rows predicted at a time
-OPTIONS = {"learning_rate": 0.1, "max_iter": 200, "min_samples_leaf": 10, "early_stopping": False, "random_state": 0}
+OPTIONS = {"learning_rate": 0.1, "min_samples_leaf": 10, "early_stopping": False, "random_state": 0}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _predict(forests: list[Forest], rows: Rows) -> Rows:
     return np.column_stack([forest.predict(rows)[:, 0] for forest in forests])
 
 
-def fitted(matrix: Rows, table: Table, explained: Sequence[Explained]) -> Proxy | None:
+def fitted(matrix: Rows, table: Table, explained: Sequence[Explained], trees: int) -> Proxy | None:
     """Trees for every fold and output, or None where there is too little to fit or to hold out."""
     m, outputs = len(table.reference), table.predictions.shape[1]
     if m < 2 * FOLDS or outputs > OUTPUTS:
@@ -93,7 +93,7 @@ def fitted(matrix: Rows, table: Table, explained: Sequence[Explained]) -> Proxy 
         behind = np.flatnonzero(fold != h)
         rows = np.concatenate([mixed, matrix[:size], matrix[size + behind]])
         told = np.concatenate([answer[others], table.predictions, table.reference[behind]])
-        forests.append([_fit(rows, told[:, k]) for k in range(outputs)])
+        forests.append([_fit(rows, told[:, k], trees) for k in range(outputs)])
     pool = np.stack([_predict(each, matrix) for each in forests])
     return Proxy(matrix, size, fold, forests, pool)
 
@@ -115,9 +115,9 @@ def _evaluated(table: Table, explained: Sequence[Explained]) -> tuple[Rows, Rows
     return row, donor, inside, answer
 
 
-def _fit(rows: Rows, told: Rows) -> Forest:
+def _fit(rows: Rows, told: Rows, trees: int) -> Forest:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     leaves = int(np.clip(len(rows) // 400, 15, 127))
-    options: dict[str, Any] = {**OPTIONS, "max_leaf_nodes": leaves}
+    options: dict[str, Any] = {**OPTIONS, "max_iter": trees, "max_leaf_nodes": leaves}
     return read_forest(HistGradientBoostingRegressor(**options).fit(rows, told))

@@ -22,6 +22,7 @@ from showcause.adapters.proxies import Proxy, fitted
 from showcause.kernels import pairs
 from showcause.kernels.coalitions import added
 
+TREES = 200  # of a proxy, for each fold and output
 Z = 1.959964  # half of a 95 % interval in standard errors
 FLOOR = 5  # evaluations of a game for each of its players: two on the border, the rest beyond; else fewer games
 FIRST = 0.25  # the share of the draws after which it is asked whether they do
@@ -77,9 +78,11 @@ def sampled_values(
     evaluations: int,
     half_width: float = 0.0,
     tick: Tick = lambda share: None,
+    trees: int = TREES,
 ) -> Values:
     """At most about `evaluations` a row explained; a row is done when the half-widths of its 95 % intervals are all
-    below `half_width` times the standard deviation of the background's predictions. `rngs`: one generator a row.
+    below `half_width` times the standard deviation of the background's predictions. `rngs`: one generator a row;
+    `trees`: of the proxy, none where 0.
     """
     table = Table(model, rows, background)
     matrix = table.pool.matrix()
@@ -89,23 +92,23 @@ def sampled_values(
     matrix[:, idle] = 0.0
     tick(0.3)
     found: list[Found | None] = [None] * len(explained)
-    trees = False
+    fits = False
     for share in (FIRST, 1.0) if half_width > 0 else (1.0,):
         waiting = [e for e in explained if not e.done]
         _evaluate(table, waiting, share)
         tick(0.3 + 0.3 * share)
         plain = [_estimate(e, table, share, None, None) for e in waiting]
         best = plain
-        if not _narrow(plain, limit) and (proxy := fitted(matrix, table, waiting)) is not None:
+        if trees and not _narrow(plain, limit) and (proxy := fitted(matrix, table, waiting, trees)) is not None:
             values = proxy.values([e.row for e in waiting])
             corrected = [_estimate(e, table, share, proxy, values[i]) for i, e in enumerate(waiting)]
             if _noise(corrected, limit) < _noise(plain, limit):
-                best, trees = corrected, True
+                best, fits = corrected, True
         for e, own, rough in zip(waiting, best, plain, strict=True):
             found[e.row] = replace(own, each=rough.each)
             e.done = bool((Z * own.error <= limit).all())
         tick(0.4 + 0.6 * share)
-    return _values(table, explained, [f for f in found if f is not None], limit, idle, trees)
+    return _values(table, explained, [f for f in found if f is not None], limit, idle, fits)
 
 
 def _noise(found: list[Found], limit: Rows) -> float:

@@ -114,7 +114,9 @@ class Forest:
 
     def predict_codes(self, codes: Codes) -> Floats:
         out: Floats = np.empty((len(codes), self.n_outputs))
-        _predict(self.grid.nodes, self.value, self.roots, self.tree_output, self.base, codes, out)
+        (_predict_block if len(codes) <= ROWS_PER_BLOCK else _predict)(
+            self.grid.nodes, self.value, self.roots, self.tree_output, self.base, codes, out
+        )
         return out
 
     def response(self, margin: Floats) -> Floats:
@@ -357,23 +359,27 @@ def _encode(
 
 @parallel
 def _predict(
-    nodes: Nodes,
-    value: Floats,
-    roots: Ints,
-    tree_output: Ints,
-    base: Floats,
-    codes: Codes,
-    out: Floats,
-) -> None:
-    n, width = codes.shape[0], value.shape[1]
+    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, base: Floats, codes: Codes, out: Floats
+) -> None:  # fmt: skip
+    n = len(codes)
     for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
-        rows = range(block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK))
-        for row in rows:
-            out[row] = base
-        for tree in range(len(roots) - 1):
-            for row in rows:
-                node = roots[tree]
-                while nodes.feature[node] >= 0:
-                    node = step(nodes, node, codes[row, nodes.feature[node]])
-                for k in range(width):
-                    out[row, tree_output[tree] + k] += value[node, k]
+        first = block * ROWS_PER_BLOCK
+        last = min(n, first + ROWS_PER_BLOCK)
+        _predict_block(nodes, value, roots, tree_output, base, codes[first:last], out[first:last])
+
+
+@compiled
+def _predict_block(
+    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, base: Floats, codes: Codes, out: Floats
+) -> None:  # fmt: skip
+    """On the caller's own thread: to wake the others costs more than a block."""
+    width = value.shape[1]
+    for row in range(len(codes)):
+        out[row] = base
+    for tree in range(len(roots) - 1):
+        for row in range(len(codes)):
+            node = roots[tree]
+            while nodes.feature[node] >= 0:
+                node = step(nodes, node, codes[row, nodes.feature[node]])
+            for k in range(width):
+                out[row, tree_output[tree] + k] += value[node, k]

@@ -32,7 +32,7 @@ class Plan:
     kind="attribution",
     version=2,
     after=("examples/representative",),
-    in_snapshot={"max_rows": 200, "max_cells": 150_000, "evaluations": 500_000},
+    in_snapshot={"max_rows": 100, "max_cells": 100_000, "evaluations": 250_000, "trees": 40},
 )
 def compute(
     job: Job,
@@ -40,6 +40,7 @@ def compute(
     exact_features: int = 10,
     half_width: float = 0.01,
     evaluations: int | None = None,
+    trees: int = 200,
     max_rows: int | None = None,
     max_cells: int | None = None,
 ) -> Result:
@@ -52,7 +53,8 @@ def compute(
     many of each size; what a proxy (the additive part of each game, or trees fitted to evaluations with other
     background rows) says of them is known exactly, and only the rest is estimated, without bias. A row is done when the
     half-widths of all its 95 % intervals (1.96 · `error`) are below `half_width` standard deviations of the
-    background's predictions, or its evaluations are used up; 0 uses them up.
+    background's predictions, or its evaluations are used up; 0 uses them up. `trees`: how many the proxy has (0: the
+    additive part alone); more cost more and leave less to chance.
 
     `error` is the standard error of sampling coalitions (noise "monte-carlo"), and where a row has not met every
     background row of that choice too; `background_error` that of the background as a sample of reference rows. A column
@@ -63,6 +65,8 @@ def compute(
     Source: Shapley 1953; Musco & Witter 2025 (leverage scores); Witter, Liu & Musco 2025 (RegressionMSR). Compared with
     2^p enumeration, shap's exact, kernel and permutation explainers, exact tree values, and linear models.
     """
+    if trees < 0:
+        raise ParameterError(f"trees={trees}: there are none, or some")
     if half_width < 0:
         raise ParameterError(f"half_width={half_width}: a share of a standard deviation cannot be negative")
     plan = _plan(job, exact_features, evaluations, fitting(max_rows, max_cells, _width(job)))
@@ -71,7 +75,7 @@ def compute(
         values = exact_values(job.model, rows, plan.background, job.tick)
     else:
         rngs = [job.rng("coalitions", int(position)) for position in job.data.positions[plan.rows]]
-        values = sampled_values(job.model, rows, plan.background, rngs, plan.each, half_width, job.tick)
+        values = sampled_values(job.model, rows, plan.background, rngs, plan.each, half_width, job.tick, trees)
     triple = (values.phi, values.base, values.predictions)
     columns = attribution_columns(job.data, plan.rows, job.target_names, triple, values.error, values.background_error)
     return Result(columns, _spec(job, plan, values))

@@ -8,6 +8,7 @@ import numpy as np
 
 from showcause.adapters.distance import MEANING, Typical
 from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.games import fitting
 from showcause.adapters.nearest import Pool, changed, nearest
 from showcause.adapters.recourse import allowed
 from showcause.adapters.wanted import Found, Wanted, asked, columns, neighbours, other, rows_of
@@ -22,7 +23,7 @@ NONE = "none was found among the rows at hand: each that is decided so differs i
     "counterfactual/nearest",
     kind="counterfactual",
     after=("examples/representative",),
-    in_snapshot={"max_rows": 12, "evaluations": 500},
+    in_snapshot={"max_rows": 6, "max_cells": 300, "evaluations": 500},
 )
 def compute(
     job: Job,
@@ -34,6 +35,7 @@ def compute(
     sparsity: float = 0.5,
     evaluations: int = 2_000,
     max_rows: int | None = None,
+    max_cells: int | None = None,
 ) -> Result:
     """Which case like this one gets another outcome, and which of its differences matter?
 
@@ -43,8 +45,9 @@ def compute(
     alternative has been confirmed by the model; where none is, the row says so. It need not be the nearest that there
     is: see counterfactual/optimal for tree ensembles.
 
-    `target`, `at_least`, `at_most`, what is allowed, `distance`, `nearest` and `typical` are as there. The pool is the
-    training rows (at most 5,000; without them the rows explained). Sources: Keane & Smyth 2020; Guidotti et al. 2019.
+    `max_rows` and `max_cells` (rows × columns) cap the rows. `target`, `at_least`, `at_most`, what is allowed,
+    `distance`, `nearest` and `typical` are as there. The pool is the training rows (at most 5,000; without them the
+    rows explained). Sources: Keane & Smyth 2020; Guidotti et al. 2019.
     """
     positive(alternatives=alternatives, evaluations=evaluations, max_rows=max_rows)
     if sparsity < 0:
@@ -52,7 +55,7 @@ def compute(
     general = asked(job.model, target, at_least, at_most)
     if general is not None and general.label is None and not np.isfinite([general.low, general.high]).any():
         raise NotApplicable("a regression model has no other outcome by itself: give at_least or at_most")
-    chosen = job.sample(max_rows, include=job.example_rows)
+    chosen = job.sample(fitting(max_rows, max_cells, len(job.data.X.names)), include=job.example_rows)
     mine = job.data.X.take(chosen)
     reference, outputs, sampled = _reference(job)
     limits = allowed(job.data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,10 @@ from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method, positive
 
 NONE = "no allowed change leads to another outcome: that is proven"
-OPEN = "none was found within the time, which does not prove that there is none"
+OPEN = "none was found within the effort and time, which does not prove that there is none"
 
 
 def _reason(model: Model, data: Dataset) -> str | None:
-    if find_spec("ortools") is None:
-        return "OR-tools is not installed; run: pip install 'showcause[recourse]'"
     return (
         None if forest_view(model, data.X) is not None else "the model is no sum of trees: see counterfactual/nearest"
     )
@@ -43,6 +40,7 @@ class _Work:
     view: CellView
     table: Table
     outputs: Rows  # of the pool
+    effort: int
     time: float
     values: Rows  # (rows of the pool, features)
     confirmed: dict[bytes, tuple[Frame, Rows]] = field(default_factory=dict)  # of the row at hand
@@ -61,7 +59,7 @@ class _Work:
     kind="counterfactual",
     applies=_reason,
     after=("examples/representative",),
-    in_snapshot={"max_rows": 12, "time": 2.0},
+    in_snapshot={"max_rows": 6, "alternatives": 2, "effort": 2_000_000, "time": 0.0},
 )
 def compute(
     job: Job,
@@ -71,13 +69,15 @@ def compute(
     at_most: float | None = None,
     alternatives: int = 3,
     sparsity: float = 0.5,
+    effort: int = 10_000_000,
     time: float = 10.0,
     max_rows: int | None = None,
 ) -> Result:
     """What is the least that would have to be different for another outcome?
 
-    For tree ensembles, also in Pipelines: the cheapest change over the cells between split thresholds, by constraint
-    programming (OR-tools CP-SAT, one worker, `time` in deterministic seconds a row). `target`: the class wanted
+    For tree ensembles, also in Pipelines: the cheapest change over the cells between split thresholds, by branch and
+    bound (`effort`: tree nodes visited for an answer), and what that leaves open by constraint programming (OR-tools
+    CP-SAT, one worker, `time` in deterministic seconds a row; 0: not asked). `target`: the class wanted
     (default: the favourable class where the row is decided otherwise, else the likeliest other one); regression:
     `at_least`, `at_most`. Every alternative has been confirmed by the model; the next one leaves some feature unchanged
     that each earlier one changes. `bound`: no allowed change is nearer; `optimal`: this one is as near as that.
@@ -89,9 +89,9 @@ def compute(
     of those rows whose own nearest neighbour is at least as far.
     Sources: Parmentier & Vidal 2021; Wachter, Mittelstadt & Russell 2018; Ustun, Spangher & Liu 2019 (recourse).
     """
-    positive(alternatives=alternatives, max_rows=max_rows)
-    if time <= 0 or sparsity < 0:
-        raise ParameterError(f"time must be above 0 and sparsity at least 0, got {time} and {sparsity}")
+    positive(alternatives=alternatives, max_rows=max_rows, effort=effort)
+    if time < 0 or sparsity < 0:
+        raise ParameterError(f"time and sparsity must be at least 0, got {time} and {sparsity}")
     general = asked(job.model, target, at_least, at_most)
     if general is not None and general.label is None and not np.isfinite([general.low, general.high]).any():
         raise NotApplicable("a regression model has no other outcome by itself: give at_least or at_most")
@@ -101,7 +101,7 @@ def compute(
     view = cell_view(tree, job.data.X, job.data.train)
     limits = allowed(job.data)
     outputs = job.outputs if view.offset == 0 else np.concatenate([job.train_outputs, job.outputs])
-    work = _Work(job, view, Table(view, limits, sparsity), outputs, time, view.pool.matrix())
+    work = _Work(job, view, Table(view, limits, sparsity), outputs, effort, time, view.pool.matrix())
     rows: list[dict[str, Any]] = []
     for done, number in enumerate(chosen.tolist()):
         rows += _example(work, number, general, alternatives)
@@ -114,6 +114,7 @@ def compute(
         "allowed": limits.document,
         "values": "seen in training" if job.data.train is not None else "seen in the rows explained",
         "solver": {"name": "CP-SAT", "workers": 1, "deterministic_seconds_per_row": time},
+        "branch_and_bound": {"effort": effort},
         "confirmed_by": "the model",
         "refits": "no retrained models were at hand: agreement is not stated",
     }
@@ -134,7 +135,9 @@ def _example(work: _Work, number: int, general: Wanted | None, alternatives: int
         options = work.table.options(row)
         least = goals(view.view, wanted.goal, job.decision.threshold)
         rules = work.table.allowed.linear
-        search = optimal.Search(view, row, options, least, rules, _valid(work, row, options, wanted), work.time)
+        search = optimal.Search(
+            view, row, options, least, rules, _valid(work, row, options, wanted), work.time, work.effort
+        )
         sets: list[frozenset[int]] = []
         while len(found) < alternatives:
             answer = search.next(sets)

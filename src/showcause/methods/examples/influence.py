@@ -87,6 +87,8 @@ def compute(
     targets = [job.target_names[int(k)] for (_, lines), k in zip(cases, output, strict=False) for _ in lines]
     cases.append((None, _listed(found, listed)))
     targets += [None] * len(cases[-1][1])
+    if not any(lines for _, lines in cases):
+        raise NotApplicable("no training row moves any of these predictions")
     table, places = neighbour_columns(job.data, among, cases)
     if job.model.classes:
         table["target"] = targets

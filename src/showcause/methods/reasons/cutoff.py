@@ -54,7 +54,7 @@ class Reference:
     "reasons/cutoff",
     kind="attribution",
     after=("examples/representative",),
-    in_snapshot={"max_rows": 200, "max_cells": 150_000, "max_visits": 100_000_000, "evaluations": 500_000},
+    in_snapshot={"max_rows": 200, "max_cells": 15_000, "max_visits": 100_000_000, "evaluations": 500_000},
 )
 def compute(
     job: Job,

@@ -10,6 +10,7 @@ import numpy as np
 from showcause.adapters import sampled
 from showcause.adapters.cells import CellView, cell_view
 from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.games import fitting
 from showcause.adapters.goals import goals
 from showcause.adapters.model import probabilities
 from showcause.adapters.replaced import forest_view
@@ -42,7 +43,7 @@ class _Case:
     "rules/anchor",
     kind="rule",
     after=("examples/representative", "importance/shap", "importance/permutation"),
-    in_snapshot={"max_rows": 12, "evaluations": 4_000, "effort": 50_000_000},
+    in_snapshot={"max_rows": 6, "max_cells": 300, "evaluations": 2_000, "effort": 8_000_000},
 )
 def compute(
     job: Job,
@@ -53,6 +54,7 @@ def compute(
     effort: int = 200_000_000,
     tolerance: float | None = None,
     max_rows: int | None = None,
+    max_cells: int | None = None,
 ) -> Result:
     """Which few facts about a case suffice for its decision, and what would another decision need?
 
@@ -70,7 +72,8 @@ def compute(
     Contrastive form: rows of role "absent" are the fewest facts found that would lead to `rather_than` (default: the
     other class, or the runner-up), each while the other absent ones hold and the rest stays. Regression: a decision is
     to stay within `tolerance` of the prediction (default: half the standard deviation of predictions). `coverage`:
-    share of the rows explained (trees) or of the reference rows that meet the rule.
+    share of the rows explained (trees) or of the reference rows that meet the rule. `max_rows` and `max_cells` (rows ×
+    columns) cap the rows.
     Sources: Ribeiro, Singh & Guestrin 2018; Ignatiev et al. 2020 and 2022; Izza & Marques-Silva 2021.
     """
     positive(evaluations=evaluations, effort=effort, max_rows=max_rows)
@@ -79,7 +82,7 @@ def compute(
     if tolerance is not None and (job.model.classes or tolerance <= 0):
         raise ParameterError(f"tolerance is a positive number for regression models, got {tolerance}")
     other = _class(job, rather_than)
-    numbers = job.sample(max_rows, include=job.example_rows)
+    numbers = job.sample(fitting(max_rows, max_cells, len(job.data.X.names)), include=job.example_rows)
     view = forest_view(job.model, job.data.X)
     spec: dict[str, Any] = {**job.rows_spec(numbers), **job.space, "decision": job.decision.document}
     if len(numbers) < len(job.data):
