@@ -16,7 +16,7 @@ from showcause.methods.method import BACKGROUND_ROWS, Job, Result, method
     kind="attribution",
     after=("examples/representative",),
     applies=without_trees,
-    in_snapshot={"max_rows": 2_000, "max_cells": 100_000, "max_visits": 100_000_000},
+    in_snapshot={"max_rows": 2_000, "max_cells": 80_000, "max_visits": 100_000_000},
 )
 def compute(
     job: Job,
