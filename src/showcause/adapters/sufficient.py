@@ -104,7 +104,15 @@ class _Question:
 
     def _flips(self, at: Rows) -> bool:
         """Within rounding of the threshold the model itself is asked."""
+        if not real(self.view, self.row, at):
+            return False
         return not bool(self.keeps(rows_of(self.view, self.row, at[None, :]))[0])
+
+
+def real(view: CellView, row: int, at: Rows) -> bool:
+    """Whether each changed cell (players,) holds a value that can be written down; without one nothing is confirmed."""
+    moved = np.flatnonzero(at != view.at[row])
+    return all(representative(view, int(number), int(at[number])) is not None for number in moved)
 
 
 def rows_of(view: CellView, row: int, at: Rows) -> Frame:
@@ -183,6 +191,9 @@ def sufficient(
     for player in reason.kept:
         _widen(reason, question, player)
     reason.visited = question.visited
+    for player in [player for player, at in reason.witness.items() if not real(view, row, at)]:
+        del reason.witness[player]
+        reason.opened.add(player)
     if reason.witness:
         flipped = ~keeps(rows_of(view, row, np.stack(list(reason.witness.values()))))
         for player, true in zip(list(reason.witness), flipped, strict=True):
