@@ -326,7 +326,7 @@ def _work(
                     outcome.digests[prefix + method.name] = artifact.digest
         tell("done", 1.0)
         if compiled():
-            outcome.durations[COMPILING] = round(compiled(), 3)
+            outcome.durations[prefix + COMPILING] = round(compiled(), 3)
     return outcome
 
 

@@ -9,6 +9,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import showcause as sc
 from showcause.core.rules import read
@@ -234,3 +235,16 @@ def test_what_cannot_be_meant_is_refused():
     for options in ({"rather_than": "nobody"}, {"precision": 1.0}, {"tolerance": 0.1}, {"evaluations": 0}):
         with pytest.raises(sc.ParameterError):
             sc.compute("rules/anchor", model, X[:1], **options)
+
+
+def test_a_witness_in_a_place_that_no_row_holds_is_not_claimed():
+    """Behind a scaler the trees' thresholds are not the user's: between two without a row there is no value to show."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = X[:, 0] * X[:, 1] + X[:, 2] > 0
+    model = make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)).fit(X, y)
+    found = sc.compute("rules/anchor", model, X[:12]).to_pandas()
+    heads = found[found["minimal"].notna()]
+    assert heads["proven"].all()
+    assert 0 < heads["minimal"].sum() < len(heads) == 12
+    assert found["witness"].notna().any()
