@@ -16,6 +16,8 @@ import re
 import shlex
 import sys
 import tomllib
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,11 +85,27 @@ def execute(block: Block, names: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_block_of_code_runs(path: Path, given: dict[str, Any]) -> None:
+def test_every_block_of_code_runs(path: Path, given: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    if "import mlflow" in path.read_text(encoding="utf-8"):
+        request.getfixturevalue("no_mlflow_left")
     for block in blocks(path):
         if block.mark.startswith(("not run: ", "method: ")) or block.language == "text":
             continue
         execute(block, given)
+
+
+@pytest.fixture
+def no_mlflow_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a page sets in MLflow ends with the page; the warnings of its libraries are not ours."""
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    mlflow.set_tracking_uri(None)
+    mlflow.tracking.fluent._active_experiment_id = None
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

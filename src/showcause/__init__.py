@@ -159,11 +159,17 @@ __all__ = [
 ]
 
 
+# Doors to other people's tools, modules of their own: `showcause.mlflow.log(…)`. Each needs its extra.
+_DOORS = {"mlflow": "integrations.mlflow"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _DOORS:
+        return import_module(f"showcause.{_DOORS[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module 'showcause' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(f"showcause.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_DOORS, "__version__"]

@@ -22,7 +22,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 complete; 1 incomplete, or findings; 2 usage or bad input; 3 internal error. "
-    "A REF is credit/7, credit@champion, credit@latest or credit; or the path of an exported folder or .zip.",
+    "A REF is credit/7, credit@champion, credit@latest or credit; the path of an exported folder or .zip; of MLflow "
+    "models:/credit/7, models:/credit@champion or runs:/RUN.",
 )
 
 
@@ -443,7 +444,10 @@ def place(ref: str, store: Path) -> str | Path:
     """A REF of the store as text, an export as a path. Those of the same spelling are told apart by `./`."""
     from showcause.core.errors import ParameterError
     from showcause.store.export import INDEX
+    from showcause.verbs.open import SCHEMES
 
+    if ref.startswith(SCHEMES):
+        return ref
     path = Path(ref)
     exported = path.suffix == ".zip" or (path / INDEX).is_file()
     pathlike = ref.startswith((".", os.sep, "~")) or path.is_absolute() or path.suffix == ".zip"

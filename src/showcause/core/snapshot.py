@@ -229,7 +229,7 @@ class Snapshot(Mapping[str, Artifact]):
         return read_head(self.document(name))
 
     def attached(self, kind: str) -> list[bytes]:
-        """The documents attached to this snapshot after it was made, in order; `kind`: "verdict" or "signature"."""
+        """The documents attached to this snapshot later, in order; `kind`: "verdict", "signature" or "binding"."""
         return [self.objects.get(digest) for digest in self.objects.attached(self.id, kind)]
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What is said about a snapshot after it was made, kept beside it: verdicts and signatures.
+"""What is said about a snapshot after it was made, kept beside it: verdicts, signatures and bindings to stored models.
 
 A snapshot never changes, so these are documents of their own in a numbered list for each manifest and kind. Each entry
 names the one before it: a list that was reordered, or that lacks an entry in the middle, is found by reading it.
@@ -17,7 +17,7 @@ from showcause.core import canonical
 from showcause.core.errors import Corrupt, ParameterError, choices
 
 ATTACHED = "showcause-attached/1"
-KINDS = ("verdict", "signature")
+KINDS = ("verdict", "signature", "binding")
 
 
 @dataclass(frozen=True)

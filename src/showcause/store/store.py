@@ -47,7 +47,7 @@ class Store(Protocol):
         """Add a document to what is attached to a manifest of this store and return its digest.
 
         Create-only: nothing attached is ever changed or taken away; the same bytes again add nothing. `kind` is
-        "verdict" or "signature". Raises NotFound where the store has no such manifest, ParameterError.
+        "verdict", "signature" or "binding". Raises NotFound where the store has no such manifest, ParameterError.
         """
         ...
 

@@ -13,22 +13,32 @@ from showcause.store.folder import FolderStore
 from showcause.store.store import Store, open_ref
 
 DEFAULT_STORE = ".showcause"
+SCHEMES = ("models:/", "runs:/")  # whatever else is open, these are MLflow's
 
 
 def open(ref: str | os.PathLike[str], *, store: str | os.PathLike[str] | Store | None = None) -> Snapshot:
     """The snapshot that `ref` names, verified.
 
-    ref     "credit/7", "credit@champion", "credit@latest", "credit"; or the path of an exported folder or .zip
+    ref     "credit/7", "credit@champion", "credit@latest", "credit"; the path of an exported folder or .zip; of MLflow
+            "models:/credit/7", "models:/credit@champion", "runs:/RUN" (extra [mlflow])
     store   the store's folder (default .showcause)
 
     Raises NotFound, Corrupt (with the file that is not as it was), ParameterError.
     """
+    if isinstance(ref, str) and ref.startswith(SCHEMES):
+        return _carried(ref)
     path = Path(ref)
     if store is None and (path.suffix == ".zip" or (path / INDEX).is_file() or path.is_dir()):
         return read_export(path)
     where = store if store is not None else DEFAULT_STORE
     found = FolderStore(where, create=False) if isinstance(where, str | os.PathLike) else where
     return open_ref(found, str(ref))
+
+
+def _carried(ref: str) -> Snapshot:
+    from showcause.integrations.mlflow.carry import fetch  # lazy delegation upwards, listed in the layer test
+
+    return fetch(ref)
 
 
 def at_home(snapshot: Snapshot) -> Store:

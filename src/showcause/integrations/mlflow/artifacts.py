@@ -1,0 +1,91 @@
+"""Files of a run or a logged model, wherever MLflow keeps them: listed, fetched and put.
+
+What a server lists is not trusted: names that climb out of the folder are refused, and sizes are bounded before a byte
+is fetched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from showcause.core.errors import Corrupt
+from showcause.integrations.mlflow.refs import Located, clear
+
+MAX_FILES = 10_000
+MAX_BYTES = 2**34  # of a model's folder
+
+
+def repository(located: Located) -> Any:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return get_artifact_repository(located.artifact_uri, tracking_uri=located.tracking_uri)
+
+
+def listing(located: Located, path: str = "", *, deep: bool = True) -> dict[str, int]:
+    """Name → size of the files below `path`, by names relative to the model's (or the run's) folder.
+
+    `deep=False`: what lies in `path` itself, folders too (size 0). Raises Corrupt, StoreError.
+    """
+    found: dict[str, int] = {}
+    with clear(str(located)):
+        source = repository(located)
+        folders = [path]
+        while folders:
+            for entry in source.list_artifacts(folders.pop() or None):
+                name = safe(entry.path)
+                if entry.is_dir and deep:
+                    folders.append(name)
+                    continue
+                found[name] = int(entry.file_size or 0)
+                if len(found) > MAX_FILES or sum(found.values()) > MAX_BYTES:
+                    raise Corrupt(f"{located} holds more than {MAX_FILES} files or {MAX_BYTES} bytes")
+    return found
+
+
+def safe(name: str) -> str:
+    """A name below the folder. Raises Corrupt."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+        raise Corrupt(f"the server lists a file named {name!r}, which lies outside of the folder")
+    return name
+
+
+@contextlib.contextmanager
+def fetched(located: Located, path: str = "", *, without: tuple[str, ...] = ()) -> Iterator[Path]:
+    """A temporary folder with a copy of what lies below `path`, but for the top-level names in `without`.
+
+    The copy is laid out as in the model's folder. Raises Corrupt, StoreError.
+    """
+    with tempfile.TemporaryDirectory(prefix="showcause-") as work:
+        into = Path(work)
+        names = [name for name in listing(located, path) if PurePosixPath(name).parts[0] not in without]
+        with clear(str(located)):
+            source = repository(located)
+            for name in names:
+                (into / name).parent.mkdir(parents=True, exist_ok=True)
+                source.download_artifacts(name, dst_path=str(into))
+        yield into
+
+
+def put(located: Located, folder: str, files: Mapping[str, bytes], *, last: str = "") -> None:
+    """Replace what lies in `folder` by `files`; the file named `last` is sent when all others are there.
+
+    What is interrupted leaves a folder without that file, which nobody takes for whole. Raises StoreError.
+    """
+    with clear(str(located)), tempfile.TemporaryDirectory(prefix="showcause-") as work:
+        target = repository(located)
+        if target.list_artifacts(folder):
+            target.delete_artifacts(folder)
+        staged = Path(work) / "staged"
+        staged.mkdir()
+        for name, data in files.items():
+            file = (staged if name != last else Path(work)).joinpath(*name.split("/"))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        target.log_artifacts(str(staged), folder)
+        if last:
+            target.log_artifact(str(Path(work) / last), folder)

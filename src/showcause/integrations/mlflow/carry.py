@@ -1,0 +1,232 @@
+"""How a snapshot travels with a model of MLflow.
+
+Beside the model's own files lie `explanation_snapshot/`, the exported snapshot (`showcause.open` reads that folder
+as any other export), and `explanation_report/`, what people look at. Both are registered, copied and downloaded with
+the model. The snapshot carries a binding (binding.py) to the bytes of the model that it was logged with. Tags are set
+for search only: no answer of ours rests on one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from showcause.core import canonical
+from showcause.core.errors import Conflict, ModelError, NotFound, ParameterError
+from showcause.core.snapshot import Snapshot
+from showcause.integrations.mlflow import refs
+from showcause.integrations.mlflow.artifacts import fetched, put
+from showcause.integrations.mlflow.binding import KIND, Binding, description, digests
+from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
+from showcause.store.export import INDEX, contents, read_export
+from showcause.store.memory import MemoryStore
+from showcause.trust import keys
+
+TAGS = ("showcause.id", "showcause.complete", "showcause.model")
+
+
+def fetch(ref: str | Located, client: Any = None) -> Snapshot:
+    """The snapshot that a model version, a logged model or a run carries, every digest checked.
+
+    What is attached to it (a verdict, a signature) goes back to where it came from. Raises NotFound where it carries
+    none, Corrupt with every file that is not as it was, StoreError.
+    """
+    located = ref if isinstance(ref, Located) else resolve(ref, client)
+    with fetched(located, SNAPSHOT) as folder:
+        if not (folder / SNAPSHOT).is_dir():
+            raise NotFound(
+                f"{located} carries no {SNAPSHOT}; showcause.mlflow.log(snapshot, …) puts one there, and "
+                "showcause backfill explains what is registered already"
+            )
+        found = read_export(folder / SNAPSHOT)
+    return Snapshot(found.manifest, found.record, Carried(located, found), located.ref)
+
+
+class Carried:
+    """The objects of a snapshot that MLflow carries, and what is attached to it there."""
+
+    def __init__(self, located: Located, snapshot: Snapshot) -> None:
+        self.located = located
+        self._snapshot = snapshot
+
+    def get(self, digest: str) -> bytes:
+        return self._snapshot.objects.get(digest)
+
+    def attached(self, manifest: str, kind: str) -> list[str]:
+        return self._snapshot.objects.attached(manifest, kind)
+
+    def attach(self, manifest: str, kind: str, document: bytes) -> str:
+        """Add a document and send the folder again. Raises NotFound where the snapshot there is another one now,
+        Conflict where another writer was faster every time."""
+        digest = canonical.digest(document)
+        for _ in range(10):
+            there = read_back(self.located)
+            if there.id != manifest:
+                raise NotFound(f"{self.located} carries another snapshot now: {there.id[:12]}, not {manifest[:12]}")
+            if digest in there.objects.attached(manifest, kind):
+                self._snapshot = there
+                return digest
+            send(self.located, _with(there, kind, document))
+        raise Conflict(f"{self.located} is being changed by others all the time; try again")
+
+
+def read_back(located: Located) -> Snapshot:
+    """The snapshot as it lies there now, as an export. Raises NotFound, Corrupt."""
+    with fetched(located, SNAPSHOT) as folder:
+        return read_export(folder / SNAPSHOT)
+
+
+def send(located: Located, snapshot: Snapshot) -> None:
+    """Put the exported folder there, the index last."""
+    put(located, SNAPSHOT, contents(snapshot), last=INDEX)
+
+
+def _with(snapshot: Snapshot, kind: str, *documents: bytes) -> Snapshot:
+    """The same snapshot in memory, with more attached to it."""
+    home = MemoryStore()
+    for name, artifact in snapshot.items():
+        for data in artifact.objects():
+            home.put(data)
+        home.put(snapshot.document(name))
+    home.put(snapshot.manifest.document)
+    for each in ("verdict", "signature", "binding"):
+        for document in snapshot.attached(each):
+            home.attach(snapshot.id, each, document)
+    for document in documents:
+        home.attach(snapshot.id, kind, document)
+    return replace(snapshot, objects=home)
+
+
+def log(
+    snapshot: Snapshot,
+    target: Any = None,
+    *,
+    key: str | os.PathLike[str] | keys.Key | None = None,
+    passphrase: str | None = None,
+    allow_pickle: bool = False,
+    trusted: tuple[str, ...] = (),
+    evaluated: bool = False,
+    report: bool = True,
+    client: Any = None,
+) -> Located:
+    """Put a snapshot beside the model that it explains, or under a run.
+
+    target        what `log_model` returned, a LoggedModel, a ModelVersion, a Run, a REF as text (models:/credit/7,
+                  models:/m-…, runs:/RUN, runs:/RUN/model), the id of a run; None: the active run
+    key           signs the binding of the snapshot to the model's files
+    allow_pickle  read a pickled model, which runs whatever code it holds, to see that it is the one explained; the
+                  binding records the consent. `trusted`: further types that skops may load, also recorded
+    evaluated     the caller had the model from this very place and explained it (MLflow's evaluator); it is not read
+                  again
+    report        also write explanation_report/, which MLflow's UI shows
+
+    Returns where it lies. Raises ModelError where the logged model is not the one explained or cannot be read to see
+    that, NotFound, ParameterError, StoreError, MissingExtra.
+    """
+    from showcause.integrations.mlflow.report import pages
+
+    client = connect(client)
+    located = where(target, client)
+    signer = None if key is None else key if isinstance(key, keys.Key) else keys.load(key, passphrase)
+    carried = snapshot
+    views = pages(snapshot, located) if report else {}
+    if located.model:
+        with fetched(located, without=(SNAPSHOT, REPORT)) as folder:
+            binding = bind(snapshot, folder, views, allow_pickle=allow_pickle, trusted=trusted, evaluated=evaluated)
+        carried = _with(
+            _Without(snapshot, KIND).snapshot, KIND, (binding if signer is None else binding.signed(signer)).document
+        )
+    elif signer is not None:
+        raise ParameterError(f"{located} has no model that a signature could bind; log to the model instead")
+    put(located, REPORT, views)
+    send(located, carried)
+    tag(located, snapshot, client)
+    return located
+
+
+def bind(
+    snapshot: Snapshot,
+    folder: Path,
+    views: Mapping[str, bytes] | None = None,
+    *,
+    allow_pickle: bool = False,
+    trusted: tuple[str, ...] = (),
+    evaluated: bool = False,
+) -> Binding:
+    """The binding of a snapshot to a logged model in a local folder; `views` are what explanation_report/ will hold.
+
+    Raises ModelError where it is another model.
+    """
+    from showcause.integrations.mlflow import flavours
+
+    files = digests(folder) | {f"{REPORT}/{name}": canonical.digest(data) for name, data in (views or {}).items()}
+    model, flavour = str(snapshot.manifest.model.get("digest", "")), flavours.flavour(description(folder / "MLmodel"))
+    if not model:
+        raise ModelError(f"{snapshot.ref} explains no model; it cannot be bound to one")
+    if evaluated:
+        return Binding(snapshot.id, model, files, flavour, "evaluated", "MLflow loaded it from here to evaluate it")
+    loaded = flavours.read(folder, allow_pickle=allow_pickle, trusted=trusted)
+    why = flavours.another(snapshot, loaded)
+    if why:
+        raise ModelError(f"the logged model is not the one that {snapshot.ref} explains: {why}")
+    return Binding(snapshot.id, model, files, flavour, "fingerprint", "", loaded.consents)
+
+
+class _Without:
+    """The objects of a snapshot without attachments of one kind: bindings to other places say nothing here."""
+
+    def __init__(self, snapshot: Snapshot, kind: str) -> None:
+        self._under, self._kind = snapshot.objects, kind
+        self.snapshot = replace(snapshot, objects=self)
+
+    def get(self, digest: str) -> bytes:
+        return self._under.get(digest)
+
+    def attached(self, manifest: str, kind: str) -> list[str]:
+        return [] if kind == self._kind else self._under.attached(manifest, kind)
+
+
+def where(target: Any, client: Any) -> Located:
+    """Where a target of `log` lies. Raises ParameterError, NotFound."""
+    mlflow = refs.package()
+    if target is None:
+        active = mlflow.active_run()
+        if active is None:
+            raise ParameterError("no run is active; give a run or a model: log(snapshot, model_info)")
+        target = active
+    with clear(str(target)[:200]):
+        if isinstance(target, Located):
+            return target
+        if isinstance(target, str):
+            if not refs.is_ref(target):
+                return refs.run(target, client)
+            bare = target.removeprefix("runs:/").strip("/")
+            return (
+                refs.run(bare, client) if target.startswith("runs:/") and "/" not in bare else resolve(target, client)
+            )
+        if isinstance(target, mlflow.entities.Run):
+            return refs.run(target.info.run_id, client)
+        if isinstance(target, mlflow.entities.model_registry.ModelVersion):
+            return refs.registered(target.name, target.version, client)
+        if getattr(target, "model_id", None):
+            return refs.logged(target.model_id, client)
+        if getattr(target, "model_uri", None):
+            return resolve(target.model_uri, client)
+    raise ParameterError(f"a {type(target).__name__} is neither a run nor a logged model nor a model version")
+
+
+def tag(located: Located, snapshot: Snapshot, client: Any) -> None:
+    """Tags on run, logged model and version: for search, never believed."""
+    values = (snapshot.id, str(snapshot.complete).lower(), str(snapshot.manifest.model.get("digest", "")))
+    tags = dict(zip(TAGS, values, strict=True))
+    with clear(str(located)):
+        if located.model_id:
+            client.set_logged_model_tags(located.model_id, tags)
+        for name, value in tags.items():
+            if located.run_id:
+                client.set_tag(located.run_id, name, value)
+            if located.name and located.version:
+                client.set_model_version_tag(located.name, located.version, name, value)
