@@ -79,7 +79,7 @@ def granted(rule: Rule, entry: Entry) -> tuple[str, ...]:
 
 def allowed(entry: Entry, trust: Trust, *, at: str | None = None) -> tuple[str, str]:
     """(code, problem): whether the entry was made by somebody who may; ("", "") where it was."""
-    rule = trust.rule(entry.alias.partition("@")[2])
+    rule = trust.rule(entry.alias.rpartition("@")[2])
     roles = granted(rule, entry)
     who, code, problem = signer(entry, trust, at=at)
     if entry.break_glass and not roles:

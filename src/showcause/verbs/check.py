@@ -10,12 +10,12 @@ from typing import Any
 
 from showcause.adapters.model import Task
 from showcause.core.diff import Diff
-from showcause.core.errors import Conflict, Corrupt, InputError, NotFound, ShowcauseError
+from showcause.core.errors import Corrupt, InputError, NotFound, ShowcauseError, StoreError
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Snapshot
 from showcause.core.verdict import Verdict
 from showcause.methods import find
-from showcause.policy.facts import Facts, Signed
+from showcause.policy.facts import Facts, ModelFacts, Signed
 from showcause.policy.judge import judge
 from showcause.policy.policy import Policy
 from showcause.store.store import Store
@@ -48,7 +48,8 @@ def check(
                 opened is refused, not an error
     policy      showcause.toml, or the same as a mapping; without one nothing is ever blessed
     baseline    what to compare with; default: the alias that the policy names as `baseline`, where the store has it
-    model       the model that is to ship: is it the one that was explained?
+    model       the model that is to ship: is it the one that was explained? Where it must not be loaded: ModelFacts,
+                what is known of it
     data        the very rows that were explained, as X or (X, y): does the model still predict the same?
     model_file, task, version   the model's file, and what a bare callable needs, as for `explain`
     trust       the operator's trust file: whose signatures count; without one nobody's do
@@ -68,9 +69,10 @@ def check(
     base, why = _baseline(subject, baseline, rules, home, store)
     trouble = (*trouble, *gather.damage(subject, home))
     verdicts, strangers = gather.verdicts(subject)
-    given = (
-        None if model is None else gather.Given(model, data, task, version or rules.model.get("version"), model_file)
-    )
+    known = model if isinstance(model, ModelFacts) else None
+    given = None
+    if model is not None and known is None:
+        given = gather.Given(model, data, task, version or rules.model.get("version"), model_file)
     model_facts, data_facts = gather.model_and_data(subject, given, data, home)
     verdict = judge(
         Facts(
@@ -82,7 +84,7 @@ def check(
             base,
             why,
             diff=None if base is None or trouble else _diff(base, subject),
-            model=model_facts,
+            model=known or model_facts,
             data=data_facts,
             stored=gather.stored(subject, home),
             signed=None if trust is None else _signed(subject, Trust.of(trust)),
@@ -97,13 +99,14 @@ def check(
 
 
 def keep_verdict(snapshot: Snapshot, verdict: Verdict) -> bool:
-    """Attach the verdict; False where the snapshot lives in an export, or what is kept beside it is damaged."""
+    """Attach the verdict; False where the snapshot lives in an export or where nothing may be added, or what is kept
+    beside it is damaged."""
     attach = getattr(snapshot.objects, "attach", None)
     if attach is None or verdict.manifest is None:
         return False
     try:
         attach(verdict.manifest, "verdict", verdict.document)
-    except (NotFound, Corrupt, Conflict):  # the verdict says so itself: its snapshot is tampered with
+    except StoreError:  # damage: the verdict says so itself. A registry that guards what serves takes nothing more
         return False
     return True
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from showcause.core.errors import Conflict, ParameterError, Refused
 from showcause.core.snapshot import Snapshot
-from showcause.core.verdict import Verdict
 from showcause.environment import author
 from showcause.policy.policy import Policy
 from showcause.store.promotion import Promotion, log
 from showcause.store.store import Store, check_name, point
 from showcause.trust import keys
-from showcause.trust.logged import allowed, signed
-from showcause.trust.sign_off import verdicts, vouched
-from showcause.trust.trust import BREAK_GLASS_DAYS, Trust, unmet
-from showcause.verbs.check import check
+from showcause.trust.trust import Trust
+from showcause.verbs.gate import answerable, blessed, owed, permitted, signed_off
 from showcause.verbs.open import at_home
 from showcause.verbs.open import open as open_ref
 
@@ -64,19 +60,19 @@ def promote(
     moment = at or datetime.now(UTC).isoformat(timespec="seconds")
     _whole(snapshot)
     if break_glass:
-        said = _broken(snapshot, name, home, reason, signing, moment)
+        answerable(reason, signing)
+        _served(snapshot, name, home)
+        said = owed(moment)
     else:
-        before = None if isinstance(baseline, Snapshot) or baseline is not None else _named(home, name)
-        verdict = _blessed(snapshot, policy, baseline or before, model, data, trusted, moment)
-        _signed_off(snapshot, alias, verdict, trusted, moment)
+        base = _named(home, name) if baseline is None else baseline
+        newer = base if not isinstance(base, Snapshot) or _before(base, snapshot) else None
+        verdict = blessed(snapshot, policy, newer, model, data, trusted, moment)
+        signed_off(snapshot, alias, verdict.policy, trusted, moment)
         said = {"verdict": verdict.digest, "policy": verdict.policy}
-    made = _signing(snapshot, signing)
+    sign = permitted(snapshot, signing, trusted, moment)
     for _ in range(100):  # another writer may take the number first
         try:
-            return point(
-                home, snapshot.ref, alias, author(), at=moment, reason=reason, sign=_permitted(made, trusted, moment),
-                **said,
-            )  # fmt: skip
+            return point(home, snapshot.ref, alias, author(), at=moment, reason=reason, sign=sign, **said)
         except Conflict:
             continue
     raise Conflict(f"{name} is being changed by others all the time; try again")
@@ -93,83 +89,15 @@ def _named(home: Store, name: str) -> Snapshot | None:
     return open_ref(name, store=home) if home.entries(name) else None
 
 
-def _blessed(
-    snapshot: Snapshot, policy: Any, baseline: Any, model: Any, data: Any, trust: Trust | None, at: str
-) -> Verdict:
-    """The verdict that lets it through. Raises Refused."""
-    day = datetime.fromisoformat(at).astimezone(UTC).date().isoformat()
-    if policy is not None:
-        newer = baseline if not isinstance(baseline, Snapshot) or _before(baseline, snapshot) else None
-        verdict = check(snapshot, policy, baseline=newer, model=model, data=data, trust=trust, on=day)
-        if verdict.blessed:
-            return verdict
-        raise Refused(_lines(f"{snapshot.ref} is not blessed", verdict.reasons))
-    kept = verdicts(snapshot)
-    if not kept:
-        raise Refused(f"{snapshot.ref} has no verdict; give a policy, or run showcause check {snapshot.ref}")
-    verdict = kept[next(reversed(kept))]
-    found = verdict.objections(manifest=snapshot.id, policy=verdict.policy, on=day)
-    if found:
-        raise Refused(_lines(f"the verdict on {snapshot.ref} of {verdict.date} does not let it through", found))
-    return verdict
-
-
 def _before(baseline: Snapshot, snapshot: Snapshot) -> bool:
     """Going back to an older version is on record here; it is not compared with what replaces it."""
     return baseline.record.name != snapshot.record.name or baseline.record.version <= snapshot.record.version
 
 
-def _signed_off(snapshot: Snapshot, alias: str, verdict: Verdict, trust: Trust | None, at: str) -> None:
-    """The roles that the trust file asks for have vouched under this policy, each by another person."""
-    if trust is None:
-        return
-    persons: dict[str, list[str]] = {}
-    for vouch in vouched(snapshot, trust, at=at):
-        if vouch.counts and vouch.said["policy"] == verdict.policy:
-            persons.setdefault(vouch.who, []).append(vouch.role)
-    if missing := unmet(trust.rule(alias).sign_off, persons):
-        there = ", ".join(f"{who} as {' and '.join(roles)}" for who, roles in sorted(persons.items())) or "nobody"
-        raise Refused(
-            f"{snapshot.ref} lacks a sign-off by the role{'s' if len(missing) > 1 else ''} {', '.join(missing)} under "
-            f"this policy, each by another person; signed: {there}"
-        )
-
-
-def _broken(snapshot: Snapshot, name: str, home: Store, reason: str, key: keys.Key | None, at: str) -> dict[str, Any]:
-    """The fields of an entry made by breaking the glass. Raises ParameterError, Refused."""
-    if not reason.strip():
-        raise ParameterError("breaking the glass needs a reason")
-    if key is None:
-        raise ParameterError("breaking the glass needs a key: somebody must answer for it")
+def _served(snapshot: Snapshot, name: str, home: Store) -> None:
+    """The alias named this very version before. Raises Refused."""
     served = {getattr(entry, "record", None) or getattr(entry, "digest", "") for entry in log(home, name)}
     if snapshot.record.digest not in served:
         raise Refused(
             f"{name} never named {snapshot.ref}; only what was served before can be restored without the gate"
         )
-    day = datetime.fromisoformat(at).astimezone(UTC).date() + timedelta(days=BREAK_GLASS_DAYS)
-    return {"break_glass": True, "review_by": day.isoformat()}
-
-
-def _signing(snapshot: Snapshot, key: keys.Key | None) -> Callable[[Promotion], dict[str, Any] | None]:
-    model = snapshot.manifest.model.get("digest", "")
-    return lambda entry: None if key is None else signed(entry, model, key)
-
-
-def _permitted(
-    sign: Callable[[Promotion], dict[str, Any] | None], trust: Trust | None, at: str
-) -> Callable[[Promotion], dict[str, Any] | None]:
-    """The envelope, once the trust file lets its signer make this entry. Raises Refused."""
-
-    def made(entry: Promotion) -> dict[str, Any] | None:
-        envelope = sign(entry)
-        if trust is not None:
-            code, problem = allowed(replace(entry, envelope=envelope), trust, at=at)
-            if code:
-                raise Refused(f"{entry.alias} cannot be set by this: {problem} [{code}]")
-        return envelope
-
-    return made
-
-
-def _lines(head: str, reasons: Any) -> str:
-    return "\n".join([head, *(f"  {reason}" for reason in reasons)])
