@@ -303,13 +303,34 @@ def log(
     \b
       showcause log credit
       showcause log credit@champion
+      showcause log models:/credit@champion
     """
+    if name is not None and name.startswith("models:/"):
+        return registered_log(name, trust)
     from showcause.cli.log import history
     from showcause.cli.signing import entries, trusted
     from showcause.store.folder import FolderStore
 
     found = FolderStore(store, create=False)
     say(entries(found, name, trusted(trust)) if name is not None and "@" in name else history(found, name))
+    return 0
+
+
+def registered_log(ref: str, trust: Path | None) -> int:
+    """The log of an alias that MLflow keeps, or of every alias of a registered model."""
+    from showcause.cli.signing import listed, trusted
+    from showcause.core.errors import NotFound
+    from showcause.integrations.mlflow import ledger
+    from showcause.integrations.mlflow.refs import connect
+
+    name, _, alias = ref.removeprefix("models:/").strip("/").partition("@")
+    client, known = connect(), trusted(trust)
+    aliases = [alias] if alias else ledger.logged(client, name)
+    found = {one: ledger.entries(client, name, one) for one in aliases}
+    if not any(found.values()):
+        raise NotFound(f"{ref} has no log: nothing was promoted with showcause")
+    for one, entries in found.items():
+        say(f"models:/{name}@{one}", listed(entries, known))
     return 0
 
 

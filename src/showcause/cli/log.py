@@ -46,9 +46,12 @@ def findings(what: str | None, store: Path, **options: Any) -> list[Finding]:
     """Of the whole store, of one version or alias in it, or of an exported folder or zip."""
     import showcause
     from showcause.store.export import INDEX
+    from showcause.verbs.open import SCHEMES
 
     if what is None:
         return showcause.verify(store, **options)
+    if what.startswith(SCHEMES):
+        return showcause.verify(what, **options)
     path = Path(what)
     if path.suffix == ".zip" or (path / INDEX).exists() or what.startswith((".", "/", "~")) or path.is_absolute():
         return showcause.verify(path.expanduser(), **options)

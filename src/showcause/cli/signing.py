@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,20 +144,24 @@ def promote(
 
     Runs the check, asks for the sign-offs that the trust file wants, and adds an entry to the alias's log, which is
     append-only, chained and, with a key, signed. --break-glass restores a version that was served before without the
-    gate; the gate must then be passed within seven days.
+    gate; the gate must then be passed within seven days. Of a version of MLflow's registry the model's files are held
+    to what was bound to its snapshot, and MLflow's own alias is set.
 
     Examples:
 
     \b
       showcause promote credit/7 --alias champion --key release.key
       showcause promote credit/6 --break-glass --reason "refuses everybody since noon" --key oncall.key
+      showcause promote models:/credit/7 --alias champion
     """
     import showcause
     from showcause.cli.app import opened, policy_file
+    from showcause.verbs.open import SCHEMES
 
     rules = None if break_glass else policy_file(policy, no_policy)
+    target = ref if ref.startswith(SCHEMES) else opened(ref, store)
     entry = showcause.promote(
-        opened(ref, store), alias, policy=rules, baseline=None if baseline is None else opened(baseline, store),
+        target, alias, policy=rules, baseline=None if baseline is None else opened(baseline, store),
         trust=trusted(trust), key=None if key is None else loaded(key), reason=reason, break_glass=break_glass,
     )  # fmt: skip
     say(f"{entry.alias} names {entry.ref}: entry {entry.number}, {entry.digest}")
@@ -191,13 +196,19 @@ def evidence(
 def entries(store: Any, alias: str, trust: Any) -> str:
     """The log of an alias, the newest entry first, with who signed each. Raises NotFound, Corrupt."""
     from showcause.core.errors import NotFound, choices
-    from showcause.store.promotion import Promotion, log
-    from showcause.trust.logged import allowed, findings, signer
+    from showcause.store.promotion import log
 
     if not store.entries(alias):
         raise NotFound(f"no such alias in this store: {choices(alias, [ref for ref in store.refs() if '@' in ref])}")
+    return listed(list(log(store, alias)), trust)
+
+
+def listed(found: Sequence[Any], trust: Any) -> str:
+    """The entries of a log, the newest first, as a table."""
+    from showcause.store.promotion import Promotion
+    from showcause.trust.logged import allowed, findings, signer
+
     rows = []
-    found = list(log(store, alias))
     for number, entry in enumerate(found, 1):
         if not isinstance(entry, Promotion):
             rows.append((number, f"{entry.name}/{entry.version}", "", "", "", "", "", entry.digest[:12]))
@@ -210,7 +221,7 @@ def entries(store: Any, alias: str, trust: Any) -> str:
         rows.append((number, entry.ref, entry.at, entry.by, who, grounds, entry.reason, entry.digest[:12]))
     header = ("entry", "version", "at", "by", "signed by", "grounds", "reason", "digest")
     owed = [str(f) for f in findings([e for e in found if isinstance(e, Promotion)], None)]
-    return "\n".join([columns(header, reversed(rows)), *owed, f"last entry {store.entries(alias)[-1]}"])
+    return "\n".join([columns(header, reversed(rows)), *owed, f"last entry {found[-1].digest}"])
 
 
 def _sign(snapshot: Any, role: str, key: Path, comment: str) -> int:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class ShowcauseError(Exception):
@@ -118,9 +119,19 @@ class IncompleteRun(ShowcauseError):
 
 
 class Refused(ShowcauseError):
-    """The gate said no: no verdict that blesses it, or somebody's sign-off is missing."""
+    """The gate said no: no verdict that blesses it, or somebody's sign-off is missing. `findings` say why, where they
+    are known one by one."""
 
     code = "refused"
+    findings: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, head: str, findings: Iterable[Any]) -> Refused:
+        """With findings; the message lists those that refuse."""
+        found = tuple(findings)
+        made = cls("\n".join([head, *(f"  {finding}" for finding in found if finding.severity == "fail")]))
+        made.findings = found
+        return made
 
 
 def choices(given: object, possible: Iterable[object]) -> str:

@@ -2,7 +2,8 @@
 
 [keys.NAME]      public (64 hexadecimal letters), roles; from, until (days, UTC), revoked (true), reason
 [aliases.NAME]   sign_off: roles that must vouch for a version before this alias may name it, one person for each;
-                 promote: roles, one of which must sign the entry; break_glass: roles that may restore without a verdict
+                 promote: roles, one of which must sign the entry; break_glass: roles that may restore at once;
+                 bind: in a registry, roles one of which must have signed that these files are the model explained
 
 Whoever stands in no [keys] entry is nobody, and a role that is not granted is not had: what the file does not say is
 refused. A revoked key's signatures count for nothing, whatever day they claim, for a thief can claim any.
@@ -26,7 +27,7 @@ from showcause.trust.keys import keyid
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]{0,63}")
 ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 KEY_WORDS = {"public", "roles", "from", "until", "revoked", "reason"}
-ALIAS_WORDS = {"sign_off", "promote", "break_glass"}
+ALIAS_WORDS = {"sign_off", "promote", "break_glass", "bind"}
 BREAK_GLASS_DAYS = 7
 
 
@@ -50,6 +51,7 @@ class Rule:
     sign_off: tuple[str, ...] = ()
     promote: tuple[str, ...] = ()
     break_glass: tuple[str, ...] = ()
+    bind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from showcause.store.store import Store, check_name, point
 from showcause.trust import keys
 from showcause.trust.trust import Trust
 from showcause.verbs.gate import answerable, blessed, owed, permitted, signed_off
-from showcause.verbs.open import at_home
+from showcause.verbs.open import SCHEMES, at_home
 from showcause.verbs.open import open as open_ref
 
 Path = str | os.PathLike[str]
@@ -40,6 +40,8 @@ def promote(
 ) -> Promotion:
     """Let `NAME@alias` name a version, if the gate lets it through, and put it on the alias's log.
 
+    ref           a version of a store ("credit/7"), or of MLflow's registry ("models:/credit/7", extra [mlflow]): there
+                  the files of the model are held to what was bound to the snapshot, and MLflow's own alias is set
     policy, baseline, model, data   the gate: `check` runs with them, and must bless (baseline: default what the alias
                   names now). Without a policy the newest verdict kept beside the snapshot must bless it
     trust         the operator's trust file: which roles must have signed off under that policy, and who may promote
@@ -51,6 +53,13 @@ def promote(
 
     Returns the entry. Raises Refused with every reason, ParameterError, NotFound, Corrupt, TrustError.
     """
+    if isinstance(ref, str) and ref.startswith(SCHEMES):
+        from showcause.integrations.mlflow.promote import promote as registered  # lazy, listed in the layer test
+
+        return registered(
+            ref, alias, policy=policy, baseline=baseline, model=model, data=data, trust=trust, key=key,
+            passphrase=passphrase, reason=reason, break_glass=break_glass, at=at,
+        )  # fmt: skip
     snapshot = ref if isinstance(ref, Snapshot) else open_ref(ref, store=store)
     home, trusted = at_home(snapshot), None if trust is None else Trust.of(trust)
     if not snapshot.record.version:

@@ -17,7 +17,7 @@ from showcause.store.store import Store, open_ref
 from showcause.trust.logged import findings as of_log
 from showcause.trust.sign_off import findings
 from showcause.trust.trust import Trust
-from showcause.verbs.open import DEFAULT_STORE, open
+from showcause.verbs.open import DEFAULT_STORE, SCHEMES, open
 from showcause.verbs.recheck import Given, recheck
 
 
@@ -40,7 +40,8 @@ def verify(
 ) -> list[Finding]:
     """Read every byte again; each finding names the file, record or signature that is not as it must be.
 
-    where   a store or its folder, an exported folder or zip, a Snapshot, or a REF such as "credit/7" in `store`
+    where   a store or its folder, an exported folder or zip, a Snapshot, a REF such as "credit/7" in `store`, or one of
+            MLflow ("models:/credit/7"): its snapshot, the model's files and the logs of its aliases
     trust   the operator's trust file (a path, or its content): whose signatures count. Notes say who vouched for what
             under which policy; without it nobody is known
     at      the time that trust is judged at, ISO 8601; default: now
@@ -70,6 +71,10 @@ def verify(
         return [*_artifacts(where), *findings(where, trusted, at=at)]
     if not isinstance(where, str | os.PathLike):
         return [*where.verify(), *_all_signatures(where, trusted, at), *_logs(where, trusted, at, heads or {})]
+    if str(where).startswith(SCHEMES):
+        from showcause.integrations.mlflow.verify import verify as registered  # lazy, listed in the layer test
+
+        return registered(str(where), trusted, at=at, heads=heads)
     path = Path(where)
     if store is None and (path.suffix == ".zip" or (path / INDEX).exists() or (path / "manifest.json").exists()):
         found = list(verify_export(path))

@@ -11,44 +11,52 @@ Whatever cannot be read refuses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from showcause.core.errors import MissingExtra, NotFound, Refused, ShowcauseError, StoreError, spoken
-from showcause.core.finding import Finding
+from showcause.core.finding import Finding, Outcome
 from showcause.core.snapshot import Snapshot
-from showcause.core.verdict import Verdict
+from showcause.core.verdict import NOT_BLESSED, REPLAYED, Verdict
 from showcause.integrations.mlflow.artifacts import fetched
 from showcause.integrations.mlflow.binding import Binding, bindings, digests
 from showcause.integrations.mlflow.refs import SNAPSHOT, Located, connect, resolve
-from showcause.policy.facts import ModelFacts
+from showcause.policy.facts import Facts, ModelFacts
+from showcause.policy.judge import judge as by_policy
 from showcause.policy.policy import Policy
 from showcause.store.export import read_export
 from showcause.store.memory import MemoryStore
+from showcause.trust.dsse import Envelope, Signature
 from showcause.trust.sign_off import standing, verdicts, vouched
 from showcause.trust.trust import Trust
 from showcause.verbs.check import check
 from showcause.verbs.gate import day, signed_off
 
-ABSENT = "absent"
+# The codes of the checks (docs/checks.md) that speak of the same.
+MISSING, TAMPERED, STALE, FOREIGN, REVIEW, SIGNATURES = "SC001", "SC002", "SC005", "SC006", "SC014", "SC015"
+TROUBLE = {MISSING: "not-found", TAMPERED: "corrupt"}
 
 
 @dataclass(frozen=True)
 class Judged:
     """What the gate found; nothing with severity "fail" among `findings` means that it may pass.
 
-    verdict   under the policy, None where it was not asked, or there was nothing to judge; where the policy asks for the
-              data, which a registry does not have, the signed verdict that had them
+    verdict   under the policy, None where it was not asked
+    grounds   the verdict that an entry rests on: this one or, where the policy asks for the data, which a registry does
+              not have, the signed verdict that had them; None where nothing lets it pass
+    model     as it was read from its native format, None where it was not
     """
 
     located: Located
     snapshot: Snapshot | None = None
     binding: Binding | None = None
     verdict: Verdict | None = None
+    grounds: Verdict | None = None
     findings: tuple[Finding, ...] = ()
+    model: Any = None
 
     @property
     def passes(self) -> bool:
@@ -56,15 +64,7 @@ class Judged:
 
     @property
     def refusal(self) -> Refused:
-        return refused(f"{self.located} is refused", self.findings)
-
-
-def refused(head: str, findings: tuple[Finding, ...]) -> Refused:
-    """The error that carries findings: its message lists those that refuse, `findings` are all of them."""
-    failing = [f"  {finding}" for finding in findings if finding.severity == "fail"]
-    error = Refused("\n".join([head, *failing]))
-    error.findings = findings
-    return error
+        return Refused.of(f"{self.located} is refused", self.findings)
 
 
 def judge(
@@ -83,8 +83,8 @@ def judge(
     """The whole gate over a registered version.
 
     ref       models:/credit/7, models:/credit@champion
-    baseline  what the policy compares with; default: what the policy's `baseline`, else the alias, names now, if that is
-              an older version
+    baseline  what the policy compares with; default: what the policy's `baseline`, else the alias, names now, if it
+              is an older version
     data      the rows explained, as X or (X, y), where they are at hand
     place     where an artifact URI is read from; a server reads its own store, not itself over HTTP
     load      read the model in its native format too, where it has one, and take its fingerprint again
@@ -97,55 +97,71 @@ def judge(
     found = carried(located, trust=trust, alias=alias, at=moment, load=load)
     snapshot = found.snapshot
     if snapshot is None:
-        return found
+        trouble = tuple(replace(one, code=TROUBLE[one.code]) for one in found.findings)
+        verdict = by_policy(Facts(located.ref, day(moment), rules, trouble=trouble))
+        return replace(found, verdict=verdict, findings=tuple(_refusing(verdict)))
     if baseline is None:
         baseline = standing_now(located, rules.baseline or alias, client, place)
-    model = found.model if found.model is not None else facts(snapshot)
+    bad = [finding for finding in found.findings if finding.severity == "fail"]
+    model = None if bad else found.model if found.model is not None else facts(snapshot)
     store = MemoryStore()  # nothing around it: what lies in the working directory says nothing here
-    verdict = check(
+    judged = check(
         snapshot, rules, baseline=baseline, model=model, data=data, trust=trust, store=store, on=day(moment), keep=False
     )
-    grounds, reasons = _grounds(snapshot, verdict, trust, moment)
-    more = [*reasons, *_sign_offs(snapshot, alias, verdict.policy, trust, moment)]
-    return replace(found, verdict=grounds, findings=(*found.findings, *more), model=None)
+    verdict = _with(judged, bad)
+    grounds = _grounds(snapshot, verdict, trust, moment)
+    more = [] if grounds is not None else list(_refusing(verdict))
+    more += _sign_offs(snapshot, alias, verdict.policy, trust, moment)
+    notes = [finding for finding in found.findings if finding.severity != "fail"]
+    return replace(found, verdict=verdict, grounds=grounds, findings=(*more, *notes))
 
 
-@dataclass(frozen=True)
-class Carrying(Judged):
-    """`model`: as it was read from its native format; None where it was not."""
+def _with(verdict: Verdict, bad: Sequence[Finding]) -> Verdict:
+    """What was found about the model's files, in the place of the check that could not know."""
+    codes = {finding.code for finding in bad}
+    kept = [outcome for outcome in verdict.outcomes if outcome.code not in codes or outcome.refuses]
+    new = [Outcome(one.code, "fail", "fail", one.subject, one.message) for one in bad]
+    return replace(verdict, outcomes=tuple(sorted([*kept, *new], key=lambda outcome: outcome.code)))
 
-    model: Any = None
+
+def _refusing(verdict: Verdict) -> Iterator[Finding]:
+    """Every reason of a verdict as a finding."""
+    refusing = [outcome for outcome in verdict.outcomes if outcome.refuses]
+    for one in refusing:
+        yield Finding(one.code, "fail", one.subject, one.message)
+    if not refusing and not verdict.blessed:
+        yield Finding(NOT_BLESSED, "fail", verdict.ref, "; ".join(map(str, verdict.reasons)))
 
 
 def carried(
     located: Located, *, trust: Trust | None = None, alias: str = "", at: str | None = None, load: bool = False
-) -> Carrying:
+) -> Judged:
     """What a model's folder carries, and whether it is whole and this model's; no policy is asked."""
     moment = at or datetime.now(UTC).isoformat(timespec="seconds")
     try:
         with fetched(located) as folder:
             snapshot, trouble = _snapshot(folder, located)
             if snapshot is None:
-                return Carrying(located, findings=trouble)
+                return Judged(located, findings=trouble)
             binding, problems = _binding(snapshot, folder)
             if binding is not None:
                 problems += tuple(_signed(binding, snapshot, alias, trust, moment))
             model, unread = _model(folder, binding, load and not problems)
     except (ShowcauseError, OSError) as error:  # the store cannot be reached, or lists what it must not
-        code = "unreadable" if not isinstance(error, NotFound) else "missing"
-        return Carrying(located, findings=(Finding(code, "fail", located.ref, spoken(error)),))
-    return Carrying(located, snapshot, binding, findings=(*problems, *unread), model=model)
+        code = MISSING if isinstance(error, NotFound) else TAMPERED
+        return Judged(located, findings=(Finding(code, "fail", located.ref, spoken(error)),))
+    return Judged(located, snapshot, binding, findings=(*problems, *unread), model=model)
 
 
 def _snapshot(folder: Path, located: Located) -> tuple[Snapshot | None, tuple[Finding, ...]]:
     ref = located.ref
     if not (folder / SNAPSHOT).is_dir():
         said = f"it carries no {SNAPSHOT}; showcause.mlflow.log(snapshot, …) puts one there"
-        return None, (Finding("missing", "fail", ref, said),)
+        return None, (Finding(MISSING, "fail", ref, said),)
     try:
         found = read_export(folder / SNAPSHOT)
     except (ShowcauseError, OSError) as error:
-        return None, (Finding("tampered", "fail", ref, str(error)[:2_000]),)
+        return None, (Finding(TAMPERED, "fail", ref, str(error)[:2_000]),)
     return replace(found, ref=ref), ()
 
 
@@ -159,25 +175,25 @@ def _binding(snapshot: Snapshot, folder: Path) -> tuple[Binding | None, tuple[Fi
     try:
         found = bindings(snapshot)
     except StoreError as error:
-        return None, no("replayed", str(error))
+        return None, no(REPLAYED, str(error))
     if not found:
-        return None, no("unbound", "nothing says that this snapshot explains this model; log it with showcause.mlflow")
+        return None, no(STALE, "nothing says that this snapshot explains this model; log it with showcause.mlflow")
     binding = found[-1]
     if not binding.model or binding.model != snapshot.manifest.model.get("digest"):
-        return binding, no("foreign", "the binding is of another model than the snapshot explains")
+        return binding, no(FOREIGN, "the binding is of another model than the snapshot explains")
     try:
         there = digests(folder)
     except (ShowcauseError, OSError) as error:
-        return binding, no("tampered", str(error))
+        return binding, no(TAMPERED, str(error))
     problems = binding.differences(there)
     if problems and not set(binding.files.values()) & set(there.values()):
-        return binding, no("foreign", "it was logged with another model: none of the files is the one that was bound")
+        return binding, no(FOREIGN, "it was logged with another model: none of the files is the one that was bound")
     if problems:
         more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
-        return binding, no("stale", f"the model is not as it was explained: {'; '.join(problems[:10])}{more}")
+        return binding, no(STALE, f"the model is not as it was explained: {'; '.join(problems[:10])}{more}")
     if binding.checked == "not":
         said = f"nobody saw that these bytes are the model explained: {binding.why}"
-        return binding, no("unchecked", said)
+        return binding, no(STALE, said)
     return binding, ()
 
 
@@ -189,25 +205,29 @@ def _signed(binding: Binding, snapshot: Snapshot, alias: str, trust: Trust | Non
     if binding.envelope is None:
         if roles:
             said = f"nobody signed for the model's files; {alias} asks for one of the roles {', '.join(roles)}"
-            yield Finding("unsigned", "fail", snapshot.ref, said)
+            yield Finding(REVIEW, "fail", snapshot.ref, said)
         return
-    good = False
     for signature in binding.envelope.signatures:
-        holder = trust.holders.get(signature.keyid)
-        code, problem = "", ""
-        if holder is None:
-            code, problem = "unknown-key", f"the key {signature.keyid[:12]} is in no entry of the trust file"
-        elif not binding.envelope.signed_by(holder.public, signature):
-            code, problem = "bad-signature", f"this is not what the key of {holder.name} signed"
-        else:
-            code, problem = standing(trust, signature.keyid, None, snapshot.record.made_at, at)
-            good = good or (not code and (not roles or bool(set(roles) & set(holder.roles))))
-        if code:
-            yield Finding(code, "fail", f"{snapshot.ref} binding", problem)
+        if problem := _doubt(binding.envelope, signature, snapshot, trust, at):
+            yield Finding(SIGNATURES, "fail", f"{snapshot.ref} binding", problem)
             return
-    if not good:
-        said = f"who signed for the model's files has none of the roles {', '.join(roles)}"
-        yield Finding("role-not-granted", "fail", f"{snapshot.ref} binding", said)
+    holders = [trust.holders[signature.keyid] for signature in binding.envelope.signatures]
+    if roles and not any(set(roles) & set(holder.roles) for holder in holders):
+        said = (
+            f"{', '.join(holder.name for holder in holders)}, who signed for the model's files, has none of the roles"
+        )
+        yield Finding(REVIEW, "fail", f"{snapshot.ref} binding", f"{said} {', '.join(roles)}")
+
+
+def _doubt(envelope: Envelope, signature: Signature, snapshot: Snapshot, trust: Trust, at: str) -> str:
+    """Why a signature under a binding does not count; "" where it does."""
+    holder = trust.holders.get(signature.keyid)
+    if holder is None:
+        return f"the key {signature.keyid[:12]} is in no entry of the trust file [unknown-key]"
+    if not envelope.signed_by(holder.public, signature):
+        return f"this is not what the key of {holder.name} signed [bad-signature]"
+    code, problem = standing(trust, signature.keyid, None, snapshot.record.made_at, at)
+    return f"{problem} [{code}]" if code else ""
 
 
 def _model(folder: Path, binding: Binding | None, load: bool) -> tuple[Any, tuple[Finding, ...]]:
@@ -222,7 +242,7 @@ def _model(folder: Path, binding: Binding | None, load: bool) -> tuple[Any, tupl
     except (ModelError, MissingExtra) as error:  # a pickle, or its library is not here: the binding stands for it
         return None, (Finding("not-loaded", "note", "model", spoken(error)),)
     except Corrupt as error:
-        return None, (Finding("tampered", "fail", "model", spoken(error)),)
+        return None, (Finding(TAMPERED, "fail", "model", spoken(error)),)
 
 
 def facts(snapshot: Snapshot) -> ModelFacts:
@@ -245,7 +265,7 @@ def standing_now(
         now = place(resolve(f"models:/{located.name}@{alias}", client))
     except ShowcauseError:
         return None
-    if int(now.version or 0) >= int(located.version):  # going back is on record; it is not compared with what it replaces
+    if int(now.version or 0) >= int(located.version):  # going back is on record, and not compared
         return None
     try:
         with fetched(now, SNAPSHOT) as folder:
@@ -254,31 +274,32 @@ def standing_now(
         return None
 
 
-def _grounds(
-    snapshot: Snapshot, verdict: Verdict, trust: Trust | None, at: str
-) -> tuple[Verdict, list[Finding]]:
-    """The verdict that the entry rests on, and why not.
+def _grounds(snapshot: Snapshot, verdict: Verdict, trust: Trust | None, at: str) -> Verdict | None:
+    """The verdict that an entry rests on, None where there is none.
 
     A registry has no data. Where they are all that the policy misses, a verdict that had them counts: kept beside the
     snapshot, under this very policy, blessed, and signed by somebody whom the operator trusts.
     """
     if verdict.blessed:
-        return verdict, []
+        return verdict
     refusing = [outcome for outcome in verdict.outcomes if outcome.refuses]
-    if refusing and all(outcome.subject == "check/data" for outcome in refusing) and verdict.mode == "enforce":
-        known = {} if trust is None else verdicts(snapshot)
-        for vouch in vouched(snapshot, trust or Trust(), at=at):
-            kept = known.get(str(vouch.said.get("verdict")))
-            if vouch.counts and kept is not None:
-                if not kept.objections(manifest=snapshot.id, policy=verdict.policy, on=day(at)):
-                    return kept, []
-    found = [Finding(one.code, "fail", one.subject, one.message) for one in refusing]
-    return verdict, found or [Finding("not-blessed", "fail", snapshot.ref, "; ".join(map(str, verdict.reasons)))]
+    if trust is None or not refusing or verdict.mode != "enforce":
+        return None
+    if any(outcome.subject != "check/data" for outcome in refusing):
+        return None
+    known = verdicts(snapshot)
+    for vouch in vouched(snapshot, trust, at=at):
+        kept = known.get(str(vouch.said.get("verdict")))
+        if not vouch.counts or kept is None:
+            continue
+        if not kept.objections(manifest=snapshot.id, policy=verdict.policy, on=day(at)):
+            return kept
+    return None
 
 
 def _sign_offs(snapshot: Snapshot, alias: str, policy: str, trust: Trust | None, at: str) -> list[Finding]:
     try:
         signed_off(snapshot, alias, policy, trust, at)
     except Refused as error:
-        return [Finding("sign-off", "fail", snapshot.ref, str(error))]
+        return [Finding(REVIEW, "fail", snapshot.ref, str(error))]
     return []

@@ -27,6 +27,7 @@ ROOT = "showcause-log-root"  # an experiment that only says, by a tag, which run
 POINTER = "showcause.log"
 LONGEST = 6_000  # characters of a parameter
 MOST = 999_999
+STAGE = "stage."  # before the name of a stage, whose log is kept as an alias's; no alias has a dot
 
 
 def run_of(client: Any, name: str, *, create: bool = False, location: str | None = None) -> str | None:
