@@ -20,7 +20,7 @@ def trained(**options: Any) -> LogisticRegression:
 
 def logged(mlflow: Any, model: Any, **options: Any) -> Any:
     with mlflow.start_run():
-        return mlflow.sklearn.log_model(model, name="model", **options)
+        return mlflow.sklearn.log_model(model, name="model", pip_requirements=[], **options)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def run(options: Options) -> Snapshot:
             seed=options.seed,
             refits=options.refits,
             refit=None if options.refit is None else load_model(options.refit).native,
-            panel=options.panel or None,
+            panel=[opened(ref, options.store) for ref in options.panel or ()] or None,
             baseline=None if options.baseline is None else opened(options.baseline, options.store),
             reference=reference,
             model_file=loaded.source if Path(loaded.source).is_file() else None,

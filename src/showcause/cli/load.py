@@ -23,6 +23,7 @@ from showcause.adapters.recast import native as native
 from showcause.adapters.recast import recast as recast
 from showcause.core import canonical
 from showcause.core.errors import DataError, MissingExtra, ModelError, choices
+from showcause.verbs.open import SCHEMES
 
 PICKLES = (".pkl", ".pickle", ".joblib")
 MISSING = ["", "#N/A", "N/A", "NA", "<NA>", "NULL", "NaN", "None", "n/a", "nan", "null"]  # as pandas reads them
@@ -55,7 +56,13 @@ class Rows:
 
 
 def load_model(text: str, *, allow_pickle: bool = False) -> Loaded:
-    """`module:attribute`, an XGBoost .json or .ubj, a LightGBM .txt, a CatBoost .cbm; a pickle where allowed."""
+    """`module:attribute`, an XGBoost .json or .ubj, a LightGBM .txt, a CatBoost .cbm; a pickle where allowed; a model
+    of MLflow (models:/credit/7, runs:/RUN/model)."""
+    if text.startswith(SCHEMES):
+        from showcause.integrations.mlflow.flavours import load
+
+        found = load(text, allow_pickle=allow_pickle)
+        return Loaded(found.native, found.source, found.consents)
     path = Path(text)
     suffix = path.suffix.lower()
     if suffix in PICKLES:

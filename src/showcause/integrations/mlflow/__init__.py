@@ -3,6 +3,7 @@
     sc.mlflow.log(snapshot, model_info)       the snapshot beside a logged model (or under a run), bound to its files
     sc.mlflow.fetch("models:/credit/7")       the snapshot that a version carries; `sc.open` does the same
     sc.mlflow.load("models:/credit/7")        the model, by flavour, in its native format
+    sc.mlflow.trusted_types(model)            what MLflow's log_model must be told to accept a forest
     sc.mlflow.resolve("models:/credit/7")     where all that is
 
 Needs the extra [mlflow]; nothing of MLflow is imported before it is used.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from showcause.integrations.mlflow.binding import Binding
     from showcause.integrations.mlflow.carry import fetch, log
-    from showcause.integrations.mlflow.flavours import load
+    from showcause.integrations.mlflow.flavours import load, trusted_types
     from showcause.integrations.mlflow.refs import Located, resolve
 
 _HOMES = {
@@ -26,9 +27,10 @@ _HOMES = {
     "load": "flavours",
     "log": "carry",
     "resolve": "refs",
+    "trusted_types": "flavours",
 }
 
-__all__ = ["Binding", "Located", "fetch", "load", "log", "resolve"]
+__all__ = ["Binding", "Located", "fetch", "load", "log", "resolve", "trusted_types"]
 
 
 def __getattr__(name: str) -> Any:

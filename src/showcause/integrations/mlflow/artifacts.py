@@ -71,14 +71,15 @@ def fetched(located: Located, path: str = "", *, without: tuple[str, ...] = ()) 
         yield into
 
 
-def put(located: Located, folder: str, files: Mapping[str, bytes], *, last: str = "") -> None:
-    """Replace what lies in `folder` by `files`; the file named `last` is sent when all others are there.
+def put(located: Located, folder: str, files: Mapping[str, bytes], *, last: str = "", instead: bool = True) -> None:
+    """Send `files` into `folder`, instead of what lies there or beside it; the file named `last` when all others are
+    there.
 
     What is interrupted leaves a folder without that file, which nobody takes for whole. Raises StoreError.
     """
     with clear(str(located)), tempfile.TemporaryDirectory(prefix="showcause-") as work:
         target = repository(located)
-        if target.list_artifacts(folder):
+        if instead and target.list_artifacts(folder):
             target.delete_artifacts(folder)
         staged = Path(work) / "staged"
         staged.mkdir()
@@ -86,6 +87,7 @@ def put(located: Located, folder: str, files: Mapping[str, bytes], *, last: str 
             file = (staged if name != last else Path(work)).joinpath(*name.split("/"))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-        target.log_artifacts(str(staged), folder)
+        if any(staged.iterdir()):
+            target.log_artifacts(str(staged), folder)
         if last:
             target.log_artifact(str(Path(work) / last), folder)

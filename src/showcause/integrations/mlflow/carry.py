@@ -9,18 +9,21 @@ for search only: no answer of ours rests on one.
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from showcause.core import canonical
-from showcause.core.errors import Conflict, ModelError, NotFound, ParameterError
+from showcause.core.errors import Conflict, Corrupt, ModelError, NotFound, ParameterError
 from showcause.core.snapshot import Snapshot
 from showcause.integrations.mlflow import refs
 from showcause.integrations.mlflow.artifacts import fetched, put
 from showcause.integrations.mlflow.binding import KIND, Binding, description, digests
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
+from showcause.store.attached import KINDS
 from showcause.store.export import INDEX, contents, read_export
 from showcause.store.memory import MemoryStore
 from showcause.trust import keys
@@ -59,24 +62,51 @@ class Carried:
         return self._snapshot.objects.attached(manifest, kind)
 
     def attach(self, manifest: str, kind: str, document: bytes) -> str:
-        """Add a document and send the folder again. Raises NotFound where the snapshot there is another one now,
+        """Add a document and send what is new. Raises NotFound where the snapshot there is another one now, Corrupt,
         Conflict where another writer was faster every time."""
         digest = canonical.digest(document)
-        for _ in range(10):
-            there = read_back(self.located)
+        for attempt in range(ATTEMPTS):
+            there = _there(self.located, mend=attempt >= PATIENCE)
+            if there is None:  # another writer is at it
+                time.sleep(0.2)
+                continue
             if there.id != manifest:
                 raise NotFound(f"{self.located} carries another snapshot now: {there.id[:12]}, not {manifest[:12]}")
             if digest in there.objects.attached(manifest, kind):
                 self._snapshot = there
                 return digest
-            send(self.located, _with(there, kind, document))
+            before, after = contents(there), contents(_with(there, kind, document))
+            new = {name: data for name, data in after.items() if before.get(name) != data}
+            put(self.located, SNAPSHOT, new, last=INDEX, instead=False)
         raise Conflict(f"{self.located} is being changed by others all the time; try again")
 
 
-def read_back(located: Located) -> Snapshot:
-    """The snapshot as it lies there now, as an export. Raises NotFound, Corrupt."""
-    with fetched(located, SNAPSHOT) as folder:
-        return read_export(folder / SNAPSHOT)
+ATTEMPTS, PATIENCE = 20, 5
+
+
+def _there(located: Located, *, mend: bool) -> Snapshot | None:
+    """The snapshot as it lies there now; None where it does not hold together, as while another writer is at it.
+
+    `mend`: two who attached in the same instant left an index that is not about the other's file. Everything else must
+    be as the index says; the attachments are then taken as they are, and what is sent next has an index of them all.
+    """
+    with fetched(located, SNAPSHOT) as work:
+        folder = work / SNAPSHOT
+        try:
+            return read_export(folder)
+        except Corrupt:
+            if not mend:
+                return None
+        added = {kind: sorted((folder / "attached" / kind).glob("*.json")) for kind in KINDS}
+        documents = {kind: [path.read_bytes() for path in paths] for kind, paths in added.items()}
+        shutil.rmtree(folder / "attached")
+        index = canonical.loads((folder / INDEX).read_bytes())
+        kept = {name: digest for name, digest in index["files"].items() if not name.startswith("attached/")}
+        (folder / INDEX).write_bytes(canonical.dumps({**index, "files": kept}))
+        found = read_export(folder)
+        for kind in KINDS:
+            found = _with(found, kind, *documents[kind])
+        return found
 
 
 def send(located: Located, snapshot: Snapshot) -> None:
@@ -92,7 +122,7 @@ def _with(snapshot: Snapshot, kind: str, *documents: bytes) -> Snapshot:
             home.put(data)
         home.put(snapshot.document(name))
     home.put(snapshot.manifest.document)
-    for each in ("verdict", "signature", "binding"):
+    for each in KINDS:
         for document in snapshot.attached(each):
             home.attach(snapshot.id, each, document)
     for document in documents:

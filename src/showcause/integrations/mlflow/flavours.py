@@ -25,15 +25,28 @@ from showcause.integrations.mlflow.binding import MLMODEL, description
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, resolve
 from showcause.integrations.mlflow.trees import check
 
-# What scikit-learn's and LightGBM's models hold and skops does not trust by itself. The trees' node indices are checked
-# below before anything predicts; a LightGBM Booster is text that its own reader parses.
+# What models hold and skops does not trust by itself. Two are trees, whose node indices are checked below before
+# anything predicts; a Booster is bytes that its own library parses, as in its native file; the others are plain Python
+# classes and functions of scikit-learn. Not here: what C code walks by stored indices that nobody checks (KDTree).
 TREE = "sklearn.tree._tree.Tree"
 PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
-KNOWN = frozenset(
-    {TREE, PREDICTOR, "collections.OrderedDict", "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier"}
-    | {"lightgbm.sklearn.LGBMRegressor"}
-)
 XGBOOST = {f"xgboost.sklearn.{name}" for name in ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor")}
+PLAIN = {
+    "calibration": ("_CalibratedClassifier", "_SigmoidCalibration"),
+    "feature_selection._univariate_selection": ("f_classif", "f_regression"),
+    "metrics._classification": ("balanced_accuracy_score",),
+    "metrics._scorer": ("_CurveScorer", "_PassthroughScorer", "_Scorer"),
+    "model_selection._split": ("KFold", "StratifiedKFold"),
+    "neural_network._stochastic_optimizers": ("AdamOptimizer", "SGDOptimizer"),
+    "utils._bunch": ("Bunch",),
+    "utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
+}
+KNOWN = frozenset(
+    {TREE, PREDICTOR, "collections.OrderedDict", "numpy.dtype", "xgboost.core.Booster", *XGBOOST}
+    | {"lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRegressor"}
+    | {"catboost.core.CatBoostClassifier", "catboost.core.CatBoostRegressor"}
+    | {f"sklearn.{module}.{name}" for module, names in PLAIN.items() for name in names}
+)
 CATBOOST = {"CatBoost", "CatBoostClassifier", "CatBoostRegressor"}
 CATBOOST_FORMATS = {"cbm", "json"}
 
@@ -145,7 +158,7 @@ def _sklearn(folder: Path, said: Mapping[str, Any], allow_pickle: bool, trusted:
 
 def _serialised(path: Path, form: Any, name: str, allow_pickle: bool, trusted: tuple[str, ...]) -> Loaded:
     if form == "skops":
-        return _skops(path, name, trusted)
+        return _skops(path, name, allow_pickle, trusted)
     digest = canonical.digest(path.read_bytes())
     if not allow_pickle:
         raise ModelError(
@@ -159,19 +172,39 @@ def _serialised(path: Path, form: Any, name: str, allow_pickle: bool, trusted: t
     return Loaded(native, "", name, (f"allow-pickle {path.name} sha256:{digest}",))
 
 
-def _skops(path: Path, name: str, trusted: tuple[str, ...]) -> Loaded:
+def _skops(path: Path, name: str, allow_pickle: bool, trusted: tuple[str, ...]) -> Loaded:
     import skops.io
 
     asked = sorted(skops.io.get_untrusted_types(file=path))
     strange = [one for one in asked if one not in KNOWN and one not in trusted]
-    if strange:
+    if strange and not allow_pickle:  # who allows a pickle allows any code, and so any type
         raise ModelError(
             f"the logged {name} model holds types that nobody vouches for: {', '.join(strange[:12])}. Where you know "
-            "them, name them: trusted=(…,), --trust-type TYPE; the consent is recorded"
+            "them, name them: trusted=(…,), or --allow-pickle; the consent is recorded"
         )
     native = skops.io.load(path, trusted=asked)
     check(native)
     return Loaded(native, "", name, tuple(f"skops-trusted {one}" for one in asked))
+
+
+def trusted_types(model: Any) -> list[str]:
+    """What `mlflow.sklearn.log_model(…, skops_trusted_types=…)` needs for this model, which refuses forests without.
+
+    Only types that are checked here when the model is read again. Raises ModelError with every other one, which is for
+    you to vouch for: `skops_trusted_types=[…]` there and `trusted=(…,)` here; MissingExtra.
+    """
+    try:
+        import skops.io
+    except ImportError:
+        raise MissingExtra.of("skops", "mlflow") from None
+    asked = sorted(skops.io.get_untrusted_types(data=skops.io.dumps(model)))
+    strange = [one for one in asked if one not in KNOWN]
+    if strange:
+        raise ModelError(
+            f"a {type(model).__name__} holds types that nobody vouches for: {', '.join(strange[:12])}. Where you know "
+            f"them, log it with skops_trusted_types={asked} and read it with trusted={tuple(strange)}"
+        )
+    return asked
 
 
 def another(snapshot: Snapshot, loaded: Loaded) -> str:
