@@ -142,3 +142,22 @@ def test_columns_are_matched_by_name():
     assert ordered(model, Frame.of(data[list("fedcba")])).names == tuple("abcdef")
     with pytest.raises(DataError, match=r"lacks the model's columns \['b'\].*not trained on: \['z'\].*context="):
         ordered(model, Frame.of(data.rename(columns={"b": "z"})))
+
+
+def test_a_callable_may_return_labels_and_then_has_scores() -> None:
+    X = pd.DataFrame({"x": [1.0, 9.0, 10.0, 11.0]})
+    words = adapt(
+        lambda f: np.where(f["x"] > 9, "yes", "no"), Frame.of(X), task="classification", y=["no", "no", "yes"]
+    )
+    assert (words.space, words.classes) == ("score", ("no", "yes"))
+    assert words.predict(Frame.of(X))[:, 0].tolist() == [-1, -1, 1, 1]
+    three = adapt(lambda f: f["x"].astype(int), Frame.of(X), task="classification", y=[11, 9, 10, 1])
+    assert (three.classes, three.predict(Frame.of(X)).argmax(axis=1).tolist()) == (("1", "9", "10", "11"), [0, 1, 2, 3])
+    with pytest.raises(ModelError, match="labels that y does not hold"):
+        adapt(lambda f: np.array(["maybe"] * len(f)), Frame.of(X), task="classification", y=["no", "yes"])
+
+
+def test_the_classes_of_a_callable_stand_in_their_natural_order() -> None:
+    X = pd.DataFrame({"x": [0.0, 1.0, 2.0]})
+    model = adapt(lambda f: np.full((len(f), 3), 1 / 3), Frame.of(X), task="classification", y=[2, 10, 9])
+    assert model.classes == ("2", "9", "10")

@@ -26,7 +26,9 @@ os.environ.update(
     MLFLOW_HTTP_REQUEST_MAX_RETRIES="1",
     GIT_PYTHON_REFRESH="quiet",
 )
-QUIET = ("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning", "ignore::ResourceWarning")
+QUIET = tuple(
+    f"ignore::{name}Warning" for name in ("Import", "Deprecation", "PendingDeprecation", "Future", "User", "Resource")
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -145,15 +145,44 @@ def _callable(native: Any, task: Task | None, X: Frame, y: Any) -> Model:
     name = f"callable {getattr(function, '__qualname__', type(function).__name__)}"
     if task == "regression":
         return Model(native, name, "regression", "target", function)
-    outputs = np.asarray(function(X.take(np.arange(min(2, len(X)))).native), dtype=np.float64)
+    first = np.asarray(function(X.take(np.arange(min(2, len(X)))).native))
+    given = [] if y is None else _labels(plain_labels(y).tolist())
+    if first.dtype.kind not in "fc" and first.size == len(first):
+        return _deciding(native, name, function, given or _labels(plain_labels(function(X.native)).tolist()))
+    outputs = first.astype(np.float64)
     count = 2 if outputs.ndim == 1 or outputs.shape[1] == 1 else outputs.shape[1]
     if (outputs < -1e-9).any() or (outputs > 1 + 1e-9).any():
-        raise ModelError(f"a classification callable returns probabilities; it returned {outputs.ravel()[:4]}")
-    labels: list[Any] = list(range(count))
-    if y is not None:
-        given = sorted(set(np.asarray(y).ravel().tolist()), key=str)
-        labels = given if len(given) == count else labels
-    return Model(native, name, "classification", "probability", function, tuple(map(str, labels)), tuple(labels))
+        raise ModelError(
+            f"a classification callable returns probabilities, or labels that are no fractions; it returned "
+            f"{outputs.ravel()[:4]}"
+        )
+    labels = given if len(given) == count else list(range(count))
+    return Model(native, name, "classification", "probability", function, as_text(labels), tuple(labels))
+
+
+def _labels(values: list[Any]) -> list[Any]:
+    """What there is, in its natural order (10 after 9), without what is missing."""
+    found = {value for value in values if _key(value) is not None}
+    try:
+        return sorted(found)
+    except TypeError:
+        return sorted(found, key=str)
+
+
+def _deciding(native: Any, name: str, function: Callable[[Any], Any], labels: list[Any]) -> Model:
+    """A callable that returns labels and no probabilities. Its scores: 1 for the label it returns, -1 (of two) or 0."""
+    if len(labels) < 2:
+        raise ModelError(f"{name} knows one label {as_text(labels)}; there is no decision to explain")
+    where = {_key(label): position for position, label in enumerate(labels)}
+
+    def raw(rows: Any) -> Rows:
+        said = plain_labels(function(rows)).tolist()
+        if unknown := sorted({str(label) for label in said if _key(label) not in where}):
+            raise ModelError(f"{name} returned labels that y does not hold: {unknown[:8]}; y holds {labels[:8]}")
+        chosen = np.array([where[_key(label)] for label in said], dtype=np.int64)
+        return np.where(chosen == 1, 1.0, -1.0) if len(labels) == 2 else np.eye(len(labels))[chosen]
+
+    return Model(native, name, "classification", "score", raw, as_text(labels), tuple(labels))
 
 
 def _identified(model: Model, version: str | None, X: Frame) -> Model:

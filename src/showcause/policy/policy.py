@@ -13,6 +13,7 @@ mode, until, cant_tell, baseline   whether it refuses yet, from which day, what 
 [privacy]        rows = "keep" | "omit"
 [reasons.NAME]   a column's reason codes and their texts
 [letter]         what the letter to the person decided about must say
+[mlflow]         what `mlflow.models.evaluate` makes of all this
 [limits.NAME]    what a number or curve in the snapshot must hold
 [review.NAME]    when who must sign off
 [[waiver]]       what somebody accepts, until when
@@ -143,6 +144,23 @@ SECTIONS: dict[str, Section] = {
             "contest": Word("text", "How the person can contest the decision, and reach a human."),
         },
     ),
+    "mlflow": Section(
+        "What the evaluator in MLflow does; evaluator_config wins over it.",
+        {
+            "enabled": Word("flag", "Whether mlflow.models.evaluate makes a snapshot; default: true."),
+            "content": Word(
+                "text",
+                "essential: what an evaluation hardly notices; full: every method there is. Default: what [require] "
+                "artifacts names, else essential.",
+                ("essential", "full"),
+            ),
+            "on_failure": Word(
+                "text", "record: the evaluation goes on, and says so (default); raise: it ends.", ("record", "raise")
+            ),
+            "report": Word("flag", "Whether a report is written beside the snapshot; default: true."),
+            "name": Word("text", "What the snapshot is called, such as credit."),
+        },
+    ),
     "limits": Section(
         "What a number or a curve in the snapshot must hold; every row that `where` selects must.",
         {
@@ -243,6 +261,7 @@ class Policy:
     privacy: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     letter: Mapping[str, str] = field(default_factory=dict)
+    mlflow: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     review: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     waiver: tuple[Mapping[str, str], ...] = ()

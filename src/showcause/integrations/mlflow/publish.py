@@ -1,0 +1,118 @@
+"""Where an evaluation's outcome goes: a snapshot beside the logged model and under the run; metrics, tags, reasons."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from showcause.core import canonical
+from showcause.core.errors import Corrupt, NotFound, ShowcauseError
+from showcause.core.snapshot import Snapshot
+from showcause.integrations.mlflow import carry, refs
+from showcause.integrations.mlflow.artifacts import fetched, put, repository, safe
+from showcause.integrations.mlflow.binding import KIND
+from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear
+from showcause.integrations.mlflow.report import pages
+from showcause.integrations.mlflow.settings import Settings
+
+if TYPE_CHECKING:
+    from showcause.integrations.mlflow.evaluator import Outcome
+
+TAG = "showcause.evaluation"  # complete, incomplete or failed; for search, never believed
+DOCUMENT = "showcause_evaluation.json"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """MLflow's EvaluationResult, and the outcome with what went wrong on the way."""
+
+    result: Any
+    outcome: Outcome
+
+
+def publish(outcome: Outcome, told: Settings, run_id: str, model_id: str | None) -> Sent:
+    """Send all there is. A snapshot that cannot be logged is a failure of the evaluation, told like any other; raises
+    StoreError only where that cannot be told either."""
+    client = refs.connect()
+    run = refs.run(run_id, client)
+    own = outcome.subject.model_id if outcome.subject is not None else None
+    views: dict[str, bytes] = {}
+    try:
+        if outcome.snapshot is not None:
+            views = pages(outcome.snapshot, run) if told.report else {}
+            _carry(outcome.snapshot, views, run, refs.logged(own, client) if own else None)
+    except ShowcauseError as error:
+        outcome = replace(outcome, error=(error.code, f"the snapshot could not be logged: {error}"))
+    _tell(outcome, told, run, own, client, twice=model_id is not None and not (told.raises and not outcome.complete))
+    return Sent(_result(outcome, told, run, views), outcome)
+
+
+def _carry(snapshot: Snapshot, views: dict[str, bytes], run: Located, model: Located | None) -> None:
+    """Under the run as it is; beside the logged model bound to its files, unless a complete one would give way to an
+    incomplete one. Raises StoreError."""
+
+    def to_run() -> None:
+        put(run, REPORT, views)
+        carry.send(run, snapshot)
+
+    with ThreadPoolExecutor(1) as other:
+        done = other.submit(to_run)
+        if model is not None and (snapshot.complete or not _complete(model)):
+            with fetched(model, without=(SNAPSHOT, REPORT)) as folder:
+                binding = carry.bind(snapshot, folder, views, evaluated=True)
+            put(model, REPORT, views)
+            carry.send(model, carry._with(snapshot, KIND, binding.document))
+        done.result()
+
+
+def _complete(model: Located) -> bool:
+    try:
+        return carry.read_back(model).complete
+    except (NotFound, Corrupt):
+        return False
+
+
+def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, client: Any, *, twice: bool) -> None:
+    """Tags, metrics and reasons. MLflow logs the metrics that an evaluator returns itself where it knows the model's id
+    (`twice`)."""
+    from mlflow.entities import Metric, RunTag
+    from mlflow.utils.time import get_current_time_millis
+
+    snapshot, now = outcome.snapshot, get_current_time_millis()
+    state = "complete" if outcome.complete else "failed" if snapshot is None or outcome.error else "incomplete"
+    tags = {TAG: state, "showcause.complete": str(outcome.complete).lower()}
+    if snapshot is not None and outcome.error is None:
+        tags |= {"showcause.id": snapshot.id, "showcause.model": str(snapshot.manifest.model.get("digest", ""))}
+    metrics = outcome.metrics(told)
+    document = canonical.dumps(outcome.document(told))
+    with clear(str(run)):
+        put_one(run, told.prefix + DOCUMENT, document)
+        entries = [] if twice else [Metric(k, v, now, 0, model_id=own, run_id=run.run_id) for k, v in metrics.items()]
+        client.log_batch(run.run_id, metrics=entries, tags=[RunTag(key, value) for key, value in tags.items()])
+        if own:
+            client.set_logged_model_tags(own, tags)
+
+
+def put_one(located: Located, name: str, data: bytes) -> None:
+    """One file, which replaces what is called so. Raises StoreError."""
+    path = PurePosixPath(safe(name))
+    with clear(str(located)), tempfile.TemporaryDirectory(prefix="showcause-") as work:
+        file = Path(work) / path.name
+        file.write_bytes(data)
+        repository(located).log_artifact(str(file), str(path.parent) if path.parent.name else None)
+
+
+def _result(outcome: Outcome, told: Settings, run: Located, views: dict[str, bytes]) -> Any:
+    from mlflow.models.evaluation import EvaluationResult
+    from mlflow.models.evaluation.artifacts import JsonEvaluationArtifact, TextEvaluationArtifact
+
+    base, name = run.artifact_uri.rstrip("/"), told.prefix + DOCUMENT
+    document = canonical.loads(canonical.dumps(outcome.document(told)))
+    artifacts: dict[str, Any] = {f"{told.prefix}showcause": JsonEvaluationArtifact(f"{base}/{name}", document)}
+    if "report.html" in views and outcome.error is None:
+        text = views["report.html"].decode()
+        artifacts[f"{told.prefix}showcause_report"] = TextEvaluationArtifact(f"{base}/{REPORT}/report.html", text)
+    return EvaluationResult(metrics=outcome.metrics(told), artifacts=artifacts, run_id=run.run_id)
