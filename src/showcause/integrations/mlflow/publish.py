@@ -70,7 +70,7 @@ def _carry(snapshot: Snapshot, views: dict[str, bytes], run: Located, model: Loc
 
 def _complete(model: Located) -> bool:
     try:
-        return carry.read_back(model).complete
+        return carry.fetch(model).complete
     except (NotFound, Corrupt):
         return False
 
