@@ -18,7 +18,6 @@ from showcause.cli.app import app
 from showcause.core.snapshot import Snapshot
 from tests.mlflow.conftest import Server, connected, rows, snapshot_of
 
-
 POLICY = {"require": {"artifacts": ["importance/permutation", "model/performance", "reasons/cutoff"]}}
 
 
@@ -166,6 +165,6 @@ def test_what_is_signed_by_ref_is_kept_in_the_registry(mlflow: Any, registered: 
 
 
 def test_a_model_is_explained_from_the_registry(mlflow: Any, registered: Registered, work: Path) -> None:
-    words = "--data test.csv --label paid --policy few.toml --name again".split()
+    words = ["--data", "test.csv", "--label", "paid", "--policy", "few.toml", "--name", "again"]
     assert run(["explain", f"models:/{registered.name}/2", *words]) == 0
     assert sc.open("again/1").manifest.model["digest"] == registered.snapshots[1].manifest.model["digest"]

@@ -16,6 +16,7 @@ mode, until, cant_tell, baseline   whether it refuses yet, from which day, what 
 [mlflow]         what `mlflow.models.evaluate` makes of all this
 [limits.NAME]    what a number or curve in the snapshot must hold
 [review.NAME]    when who must sign off
+[registry]       aliases, stages, versions: what a registry's server guards (docs/mlflow.md)
 [[waiver]]       what somebody accepts, until when
 [[requirement]]  who asks what, by which law, and which artifacts answer
 
@@ -213,6 +214,18 @@ SECTIONS: dict[str, Section] = {
         },
         "named",
     ),
+    "registry": Section(
+        "What the plugin of a registry's server guards.",
+        {
+            "aliases": Word("texts", 'Aliases that only the gate moves; default: ["*"], every alias.'),
+            "stages": Word("texts", 'Stages that only the gate fills; default: ["Production", "Staging"].'),
+            "versions": Word(
+                "text",
+                "A new version without a whole snapshot bound to its model: warn (default), refuse, or allow.",
+                ("warn", "refuse", "allow"),
+            ),
+        },
+    ),
     "waiver": Section(
         "What somebody accepts although a check does not hold; expired ones fail.",
         {
@@ -264,6 +277,7 @@ class Policy:
     mlflow: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     review: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    registry: Mapping[str, Any] = field(default_factory=dict)
     waiver: tuple[Mapping[str, str], ...] = ()
     requirement: tuple[Mapping[str, Any], ...] = ()
     mode: Mode = "enforce"
