@@ -138,12 +138,12 @@ class Frame:
         return Frame(base.with_columns(*series).to_native() if series else base.to_native(), self.names)
 
     def _mixed(self, rows: Rows, donors: Mapping[str, Rows]) -> Frame:
-        """`mix` of a pandas frame, array by array: estimators ask for many small frames, whose cost is by the column."""
+        """`mix` of a pandas frame, array by array: estimators ask for many small frames, each costing by the column."""
         native = self.native
         base = np.asarray(rows, dtype=np.int64)
         cells = {
-            j: native.iloc[:, j].array.take(np.asarray(donors.get(name, base), dtype=np.int64))
-            for j, name in enumerate(self.names)
+            j: column.array.take(np.asarray(donors.get(self.names[j], base), dtype=np.int64))
+            for j, (_, column) in enumerate(native.items())
         }
         made = type(native)(cells, copy=False)
         made.columns = native.columns
