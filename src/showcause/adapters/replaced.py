@@ -207,7 +207,7 @@ def shuffled(
         changes = [Change(rows, dict.fromkeys(names, rows[picks])) for picks in donors for names in sets]
         answers = against_unchanged(model, X, changes)
     else:
-        answers = _walked(view, X, rows, sets, [rows[picks] for picks in donors])
+        answers = _walked(view, X, rows, sets, donors)
     for repeat, picks in enumerate(donors):
         found = [np.empty((len(rows), len(sets))) for _ in losses]
         for j in range(len(sets)):
@@ -221,13 +221,14 @@ def shuffled(
 def _walked(
     view: TreeView, X: Frame, rows: Rows, sets: Sequence[Sequence[str]], donors: Sequence[Rows]
 ) -> Iterator[tuple[Rows, Rows]]:
-    """As `against_unchanged`, for every repeat and set: one walk over the trees answers for many sets at once."""
-    codes = _codes(view, X)
-    before = view.response(view.forest.predict_codes(codes[rows]))
+    """As `against_unchanged`, for every repeat and set: one walk over the trees answers for many sets at once. Donors
+    (n,) are places in `rows`."""
+    codes = _codes(view, X)[rows]
+    before = view.response(view.forest.predict_codes(codes))
     answers: dict[int, Rows] = {}
     for together in _rounds(sets, max(1, WALK_CELLS // max(1, before.size * len(donors)))):
         owner = _owner(view, X, [sets[j] for j in together])
-        walked = walk_with_donors(view.forest, codes[rows], codes, np.stack(donors), owner, 0, len(together))
+        walked = walk_with_donors(view.forest, codes, codes, np.stack(donors), owner, 0, len(together))
         answers |= {j: walked[number] for number, j in enumerate(together)}
     for repeat in range(len(donors)):
         for j in range(len(sets)):

@@ -65,10 +65,12 @@ def with_donors(
     owner (f,): the player of each column, -1 for none.
     """
     step = max(1, KEY_CELLS // max(1, len(given)))
-    own, theirs, picks = codes.T.copy(), given.T.copy(), np.ascontiguousarray(donors.T)
+    own, picks = codes.T.copy(), np.ascontiguousarray(donors.T)
+    theirs = own if given is codes else given.T.copy()
     for first in range(0, len(trees), step):
         small, moves = _prepared(forest, trees[first : first + step], owner)
-        keys, other = _keys(forest.grid.nodes, small, own), _keys(forest.grid.nodes, small, theirs)
+        keys = _keys(forest.grid.nodes, small, own)
+        other = keys if theirs is own else _keys(forest.grid.nodes, small, theirs)
         _walk(small, moves, forest.value, forest.tree_output, keys, other, picks, out)
 
 
