@@ -138,7 +138,7 @@ def over_moves(model: Model, X: Frame, rows: Rows, moves: Sequence[tuple[str, Ro
     view = forest_view(model, X)
     if view is None:
         for name, donors in moves:
-            each = [replaced(model, X, [Change(rows, {name: of})]) for of in donors]  # calls of one shape: see `replaced`
+            each = [replaced(model, X, [Change(rows, {name: of})]) for of in donors]  # calls of one shape: see there
             yield np.stack([next(answer) for answer in each])
         return
     codes, most = _codes(view, X), max((len(donors) for _, donors in moves), default=0)
