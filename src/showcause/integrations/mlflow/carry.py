@@ -23,6 +23,7 @@ from showcause.integrations.mlflow import refs
 from showcause.integrations.mlflow.artifacts import fetched, put
 from showcause.integrations.mlflow.binding import KIND, Binding, description, digests
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
+from showcause.integrations.mlflow.report import described, pages
 from showcause.store.attached import KINDS
 from showcause.store.export import INDEX, contents, read_export
 from showcause.store.memory import MemoryStore
@@ -156,13 +157,11 @@ def log(
     Returns where it lies. Raises ModelError where the logged model is not the one explained or cannot be read to see
     that, NotFound, ParameterError, StoreError, MissingExtra.
     """
-    from showcause.integrations.mlflow.report import pages
-
     client = connect(client)
     located = where(target, client)
     signer = None if key is None else key if isinstance(key, keys.Key) else keys.load(key, passphrase)
     carried = snapshot
-    views = pages(snapshot, located) if report else {}
+    views = pages(snapshot) if report else {}
     if located.model:
         with fetched(located, without=(SNAPSHOT, REPORT)) as folder:
             binding = bind(snapshot, folder, views, allow_pickle=allow_pickle, trusted=trusted, evaluated=evaluated)
@@ -173,7 +172,7 @@ def log(
         raise ParameterError(f"{located} has no model that a signature could bind; log to the model instead")
     put(located, REPORT, views)
     send(located, carried)
-    tag(located, snapshot, client)
+    tag(located, snapshot, client, views.get("report.html"))
     return located
 
 
@@ -248,8 +247,9 @@ def where(target: Any, client: Any) -> Located:
     raise ParameterError(f"a {type(target).__name__} is neither a run nor a logged model nor a model version")
 
 
-def tag(located: Located, snapshot: Snapshot, client: Any) -> None:
-    """Tags on run, logged model and version: for search, never believed."""
+def tag(located: Located, snapshot: Snapshot, client: Any, report: bytes | None = None) -> None:
+    """Tags on run, logged model and version: for search, never believed. The version's description links to the report;
+    what somebody wrote there stays."""
     values = (snapshot.id, str(snapshot.complete).lower(), str(snapshot.manifest.model.get("digest", "")))
     tags = dict(zip(TAGS, values, strict=True))
     with clear(str(located)):
@@ -258,5 +258,32 @@ def tag(located: Located, snapshot: Snapshot, client: Any) -> None:
         for name, value in tags.items():
             if located.run_id:
                 client.set_tag(located.run_id, name, value)
-            if located.name and located.version:
-                client.set_model_version_tag(located.name, located.version, name, value)
+        link = "" if report is None else _link(located, report, client)
+        for name, version in _versions(located, client):
+            for key, value in tags.items():
+                client.set_model_version_tag(name, version, key, value)
+            if report is not None:
+                said = described(client.get_model_version(name, version).description, snapshot, link)
+                client.update_model_version(name, version, said)
+
+
+def _versions(located: Located, client: Any) -> list[tuple[str, str]]:
+    """The registered versions that have this very model: the one meant and, of a logged model, those made from it."""
+    if located.name and located.version:
+        return [(located.name, located.version)]
+    if not located.model_id or not located.run_id:
+        return []
+    found = client.search_model_versions(f"run_id = '{located.run_id}'")
+    return [(one.name, str(one.version)) for one in found if one.source == f"models:/{located.model_id}"]
+
+
+def _link(located: Located, report: bytes, client: Any) -> str:
+    """Where the UI opens the report at one click: of a run it does so, of a logged model it does not, so that the
+    report of a model lies under its run too."""
+    if not located.run_id or not located.model_id:
+        return ""
+    name = f"{REPORT}/{located.model_id}.html"
+    under = refs.run(located.run_id, client)
+    put(under, REPORT, {f"{located.model_id}.html": report}, instead=False)
+    experiment = client.get_run(located.run_id).info.experiment_id
+    return f"#/experiments/{experiment}/runs/{located.run_id}/artifacts/{name}"

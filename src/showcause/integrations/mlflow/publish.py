@@ -42,7 +42,7 @@ def publish(outcome: Outcome, told: Settings, run_id: str, model_id: str | None)
     views: dict[str, bytes] = {}
     try:
         if outcome.snapshot is not None:
-            views = pages(outcome.snapshot, run) if told.report else {}
+            views = pages(outcome.snapshot) if told.report else {}
             _carry(outcome.snapshot, views, run, refs.logged(own, client) if own else None)
     except ShowcauseError as error:
         outcome = replace(outcome, error=(error.code, f"the snapshot could not be logged: {error}"))
