@@ -38,7 +38,18 @@ from showcause.kernels.trees import (
 
 TRAINED = 100_000
 MODELS = ("xgboost", "lightgbm", "histogram", "catboost", "forest12", "forest16")
-WORKS = ("path", "interventional", "background", "interactions", "pdp", "permutation", "pipeline", "scaling", "stream")
+WORKS = (
+    "path",
+    "interventional",
+    "background",
+    "interactions",
+    "pdp",
+    "permutation",
+    "pipeline",
+    "scaling",
+    "stream",
+    "path100k",
+)
 GRID = 100
 
 
@@ -159,6 +170,14 @@ def woodelf_call(model: Any, X: np.ndarray, background: np.ndarray, interactions
     return call
 
 
+def woodelf_pdp(model: Any, X: np.ndarray) -> Callable[[int], Any]:
+    """All columns at every value where the model can change."""
+    import woodelf.pdp
+
+    frame = pd.DataFrame(X, columns=[f"f{j}" for j in range(X.shape[1])])
+    return lambda n: woodelf.pdp.woodelf_pdp(model, frame[:n], full_pdp=True, verbose=False)
+
+
 def scored(name: str, model: Any) -> Any:
     """What scikit-learn's brute force needs: a fitted classifier around a margin."""
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -213,8 +232,20 @@ def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray,
             f"interventional, {len(behind)} behind", call, {"shap": (shap_call(model, rows, behind), n)}
         )
     if "background" in works:
-        everyone = X[:TRAINED]
-        report.line(f"interventional, {TRAINED} behind", lambda: interventional(forest, rows, everyone), {})
+        for many in (100, 10_000, TRAINED):
+            report.line(f"interventional, {many} behind", lambda many=many: interventional(forest, rows, X[:many]), {})
+        everyone = X[TRAINED : 2 * TRAINED]
+        report.line(
+            f"explaining {TRAINED} rows, {len(behind)} behind", lambda: interventional(forest, everyone, behind), {}
+        )
+    if "path100k" in works and own:
+        everyone = X[TRAINED : 2 * TRAINED]
+        predict = statistics.median(seconds(lambda: margin(name, model, everyone)) for _ in range(options.repeat))
+        Report(options.repeat, len(everyone), predict).line(
+            f"path-dependent, {len(everyone)} rows",
+            lambda: path_dependent(forest, everyone),
+            {"own": (lambda k: own(everyone[:k]), len(everyone))},
+        )
     if "interactions" in works:
         some = rows[:1000]
         peers = {"woodelf": (woodelf_call(model, some, behind, True), 1000)}
@@ -226,7 +257,10 @@ def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray,
         report.line("interactions, interventional, 1000 rows", lambda: interactions(forest, some, behind), peers)
     if "pdp" in works:
         levels, brute, f = every_level(forest), brute_pdp(name, model, rows), rows.shape[1]
-        peers = {"brute force, grid of 100": (lambda k: brute(k), n)}
+        peers = {
+            "brute force, grid of 100": (lambda k: brute(k), n),
+            "woodelf, its own points": (woodelf_pdp(model, rows), n),
+        }
         report.line(
             "PDP of all columns at all thresholds", lambda: every_partial_dependence(forest, rows, levels), peers
         )
@@ -248,15 +282,13 @@ def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray,
 def _permutation(name: str, model: Any, forest: Forest, rows: np.ndarray, held: np.ndarray, report: "Report") -> None:
     """Ten permutations of every column scored by AUC, then the same with ICE and partial dependence of every column."""
     from sklearn.inspection import permutation_importance
-    from sklearn.metrics import roc_auc_score
 
     brute, n, f = scored(name, model), *rows.shape
     places = np.quantile(rows, np.linspace(0.005, 0.995, GRID), axis=0, method="inverted_cdf")
 
-    def permuted() -> list[float]:
+    def permuted() -> np.ndarray:
         donors = np.stack([np.random.default_rng(r).permutation(n) for r in range(10)])
-        found = replaced(forest, rows, donors)[..., 0]
-        return [roc_auc_score(held, values) for player in found for values in player]
+        return areas(replaced(forest, rows, donors).reshape(f * 10, n), held > 0)
 
     def curves() -> np.ndarray:
         """Partial dependence of all columns; the individual curves of a block of rows at a time."""
@@ -279,6 +311,25 @@ def _permutation(name: str, model: Any, forest: Forest, rows: np.ndarray, held: 
         lambda: (permuted(), curves()),
         {"scikit-learn and brute force": (both, n)},
     )
+
+
+@numba.njit(parallel=True)
+def areas(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """(m, n) scores → (m,) areas under the ROC curve, ties counted half."""
+    found = np.empty(len(scores))
+    hits = positive.sum()
+    for m in numba.prange(len(scores)):
+        order = np.argsort(scores[m])
+        first, ranks = 0, 0.0
+        while first < len(order):
+            last, own = first, 0
+            while last < len(order) and scores[m, order[last]] == scores[m, order[first]]:
+                own += positive[order[last]]
+                last += 1
+            ranks += own * (first + last + 1) / 2
+            first = last
+        found[m] = (ranks - hits * (hits + 1) / 2) / (hits * (len(order) - hits))
+    return found
 
 
 def _pipeline(options: argparse.Namespace) -> None:

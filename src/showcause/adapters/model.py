@@ -224,7 +224,11 @@ def encode_labels(model: Model, y: Any, *, what: str = "y") -> Rows:
             raise DataError(f"{what} has {int((~np.isfinite(numbers)).sum())} missing or infinite values")
         return numbers
     where = {_key(label): position for position, label in enumerate(model.labels)}
-    keys = [_key(value) for value in values.tolist()]
+    if values.dtype == object:
+        keys = [_key(value) for value in values.tolist()]
+    else:  # of one type: each distinct label is looked at once
+        distinct, place = np.unique(values, return_inverse=True)
+        keys = np.array([_key(value) for value in distinct.tolist()], dtype=object)[place].tolist()
     if lost := sum(key is None for key in keys):
         raise DataError(f"{what} has {lost} missing labels; drop those rows or give labels for them")
     if unknown := sorted({str(v) for v, key in zip(values.tolist(), keys, strict=True) if key not in where}):

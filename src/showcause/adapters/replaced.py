@@ -132,6 +132,30 @@ def over_grid(model: Model, X: Frame, rows: Rows, grids: Sequence[Mapping[str, R
             done += 1
 
 
+def over_moves(model: Model, X: Frame, rows: Rows, moves: Sequence[tuple[str, Rows]]) -> Iterator[Rows]:
+    """For each (name, donors (k, n)), names distinct: (k, n, outputs): what the model predicts for `rows` (n,) of X
+    where column `name` takes its cells from the rows donors[i]."""
+    view = forest_view(model, X)
+    if view is None:
+        for name, donors in moves:
+            each = [replaced(model, X, [Change(rows, {name: of})]) for of in donors]  # calls of one shape: see there
+            yield np.stack([next(answer) for answer in each])
+        return
+    codes, most = _codes(view, X), max((len(donors) for _, donors in moves), default=0)
+    step = max(1, WALK_CELLS // max(1, most * len(rows) * max(1, len(model.targets))))
+    picks = np.arange(most * len(rows)).reshape(most, len(rows))
+    for first in range(0, len(moves), step):
+        together = moves[first : first + step]
+        given = np.tile(codes[rows], (most, 1))  # (k · n, columns): every row's own donors, no two sets share a column
+        for name, donors in together:
+            columns = np.flatnonzero(view.players == X.names.index(name))
+            given[: donors.size, columns] = codes[np.ix_(donors.ravel(), columns)]
+        owner = _owner(view, X, [(name,) for name, _ in together])
+        walked = walk_with_donors(view.forest, codes[rows], given, picks, owner, 0, len(together))
+        for number, (_, donors) in enumerate(together):
+            yield view.response(walked[number, : len(donors)])
+
+
 def told_apart(model: Model, X: Frame, name: str) -> Rows | None:
     """(rows,) numbers, equal where the trees cannot tell two rows' cells of a column apart; None without trees."""
     view = forest_view(model, X)
@@ -183,7 +207,7 @@ def shuffled(
         changes = [Change(rows, dict.fromkeys(names, rows[picks])) for picks in donors for names in sets]
         answers = against_unchanged(model, X, changes)
     else:
-        answers = _walked(view, X, rows, sets, [rows[picks] for picks in donors])
+        answers = _walked(view, X, rows, sets, donors)
     for repeat, picks in enumerate(donors):
         found = [np.empty((len(rows), len(sets))) for _ in losses]
         for j in range(len(sets)):
@@ -197,13 +221,14 @@ def shuffled(
 def _walked(
     view: TreeView, X: Frame, rows: Rows, sets: Sequence[Sequence[str]], donors: Sequence[Rows]
 ) -> Iterator[tuple[Rows, Rows]]:
-    """As `against_unchanged`, for every repeat and set: one walk over the trees answers for many sets at once."""
-    codes = _codes(view, X)
-    before = view.response(view.forest.predict_codes(codes[rows]))
+    """As `against_unchanged`, for every repeat and set: one walk over the trees answers for many sets at once. Donors
+    (n,) are places in `rows`."""
+    codes = _codes(view, X)[rows]
+    before = view.response(view.forest.predict_codes(codes))
     answers: dict[int, Rows] = {}
     for together in _rounds(sets, max(1, WALK_CELLS // max(1, before.size * len(donors)))):
         owner = _owner(view, X, [sets[j] for j in together])
-        walked = walk_with_donors(view.forest, codes[rows], codes, np.stack(donors), owner, 0, len(together))
+        walked = walk_with_donors(view.forest, codes, codes, np.stack(donors), owner, 0, len(together))
         answers |= {j: walked[number] for number, j in enumerate(together)}
     for repeat in range(len(donors)):
         for j in range(len(sets)):

@@ -97,62 +97,68 @@ def _cuts(values: Rows) -> list[float]:
 def fitted(frame: Frame, decided: Rows, classes: int, rules: int, length: int) -> list[Listed]:
     """At most `rules` rules in order, each of at most `length` conditions, and a last one without any for the rest.
 
-    Each rule is the one that beats its class's share among the rows left by the most standard errors.
+    Each rule is the one that beats its class's share among the rows left by the most standard errors. Rows are bits:
+    what a rule covers is a count of the bits that its conditions share.
     """
     conditions = able(frame)
-    masks = (
-        np.array([mask(condition, frame) for condition in conditions])
-        if conditions
-        else np.zeros((0, len(frame)), bool)
-    )
-    left = np.ones(len(frame), np.bool_)
+    masks = _packed([mask(condition, frame) for condition in conditions], len(frame))
+    classed = _packed([decided == label for label in range(classes)], len(frame))
+    left = _packed([np.ones(len(frame), np.bool_)], len(frame))[0]
     found: list[Listed] = []
-    while len(found) < rules and left.any() and len(np.unique(decided[left])) > 1:
-        best = _best(masks, conditions, left, decided, classes, length)
+    while len(found) < rules:
+        best = _best(masks, conditions, classed & left, length)
         if best is None:
             break
         chosen, label = best
         found.append(Listed(tuple(conditions[i] for i in chosen), label))
-        left &= ~masks[list(chosen)].all(axis=0)
-    rest = decided[left] if left.any() else decided
-    default = int(np.argmax(np.bincount(rest, minlength=classes)))
+        left &= ~np.bitwise_and.reduce(masks[list(chosen)])
+    rest = classed & left if left.any() else classed
+    default = int(np.argmax(_counted(rest)))
     while found and found[-1].label == default:  # says what the last line says anyway
         found.pop()
     return [*found, Listed((), default)]
 
 
-def _best(
-    masks: Rows, conditions: Sequence[Condition], left: Rows, decided: Rows, classes: int, length: int
-) -> tuple[tuple[int, ...], int] | None:
-    of = np.eye(classes)[decided[left]]  # (rows left, classes)
-    share = of.mean(axis=0)
+def _packed(masks: Sequence[Rows], rows: int) -> Rows:
+    """(masks, words) their bits."""
+    bytes_ = np.zeros((len(masks), -(-rows // 64) * 8), np.uint8)
+    for number, each in enumerate(masks):
+        bytes_[number, : -(-rows // 8)] = np.packbits(each)
+    return bytes_.view(np.uint64)
+
+
+def _counted(bits: Rows) -> Rows:
+    """(…, words) → (…,) how many are set."""
+    return np.bitwise_count(bits).sum(axis=-1, dtype=np.int64)
+
+
+def _best(masks: Rows, conditions: Sequence[Condition], left: Rows, length: int) -> tuple[tuple[int, ...], int] | None:
+    """`masks` (conditions, words), `left` (classes, words): the rows of each class that no earlier rule decides."""
+    total = _counted(left)
+    if (total > 0).sum() < 2:
+        return None
+    least, rows = max(FEW, int(total.sum()) // 100), int(total.sum())
+    share = total / rows
     spread = np.sqrt(np.maximum(share * (1 - share), 1e-12))
-    here = masks[:, left]
-    least = max(FEW, len(of) // 100)
+    features = np.unique([condition.feature for condition in conditions], return_inverse=True)[1]
     beam: list[tuple[int, ...]] = [()]
     best: tuple[float, tuple[int, ...], int] | None = None
     for _ in range(length):
-        tried = {
-            tuple(sorted((*rule, i))): None
-            for rule in beam
-            for i, condition in enumerate(conditions)
-            if condition.feature not in {conditions[k].feature for k in rule}
-        }
-        scored = []
-        for rule in tried:
-            inside = here[list(rule)].all(axis=0)
-            size = int(inside.sum())
-            if not least <= size < len(of):
-                continue
-            hits = of[inside].sum(axis=0)
-            z = (hits / size - share) * np.sqrt(size) / spread
-            z = np.where(hits / size > 0.5, z, -np.inf)
-            label = int(np.argmax(z))
-            scored.append((float(z[label]), rule, label))
-        scored.sort(key=lambda item: (-item[0], len(item[1]), item[1]))
-        if scored and (best is None or scored[0][0] > best[0] * 1.1):  # a longer rule has to be clearly better
-            best = scored[0]
-        beam = [rule for _, rule, _ in scored[:BEAM]]
+        scored: dict[tuple[int, ...], tuple[float, tuple[int, ...], int]] = {}
+        for rule in beam:
+            here = left & np.bitwise_and.reduce(masks[list(rule)])
+            hits = np.column_stack([_counted(masks & of) for of in here])  # (conditions, classes)
+            size = hits.sum(axis=1)
+            free = ~np.isin(features, features[list(rule)]) & (size >= least) & (size < rows)
+            precision = hits[free] / size[free, None]
+            z = np.where(precision > 0.5, (precision - share) * np.sqrt(size[free, None]) / spread, -np.inf)
+            for number, label, by in zip(np.flatnonzero(free), z.argmax(axis=1), z.max(axis=1), strict=True):
+                longer = tuple(sorted((*rule, int(number))))
+                scored[longer] = (float(by), longer, int(label))
+        ordered = sorted(scored.values(), key=lambda item: (-item[0], len(item[1]), item[1]))
+        if ordered and (best is None or ordered[0][0] > best[0] * 1.1):  # a longer rule has to be clearly better
+            best = ordered[0]
+        beam = [rule for _, rule, _ in ordered[:BEAM]]
     return None if best is None or best[0] < SURE else (best[1], best[2])
 
 

@@ -22,6 +22,7 @@ from showcause.core.rules import Condition
 from showcause.kernels.trees import boxes
 
 CANDIDATES = 512  # rows of the pool that are tried as witnesses before anything is searched
+FIRST = 8  # every eighth of them first
 SHARE = 12  # a single question gets at most this part of a row's effort
 DONORS = 24  # rows decided the other way that a contrast is looked for from
 
@@ -81,26 +82,48 @@ class _Question:
 
     def ask(self, box: Rows) -> tuple[Verdict, Rows | None]:
         """The verdict, and where it fails the cells (players,) of a row that the model decides otherwise."""
-        flat = self.start[:-1]
-        mixed = np.where(box[flat + self.others], self.others, self.own)
-        margins = self.view.margins(mixed)
+        unsure = [goal for goal in self.goals if self._search(goal, box, 1)[0] != boxes.PROVEN]
+        if unsure and (known := self._tried(unsure, box)) is not None:
+            return "fails", known
         verdict: Verdict = "holds"
-        for goal in self.goals:
-            away = goal.margin(margins)
-            worst = int(np.argmin(away))
-            if away[worst] < -goal.slack:
-                return "fails", mixed[worst]
-        for goal in self.goals:
-            left = min(self.effort // SHARE, self.effort - self.visited) // self.nodes
-            state, value, found, used = boxes.search(
-                goal.score, self.view.kernel, box.astype(np.uint8), goal.least + goal.slack, max(1, left)
-            )
-            self.visited += used * self.nodes
+        for goal in unsure:
+            state, value, found = self._search(goal, box, self.left)
             if state == boxes.FOUND and (value < goal.least - goal.slack or self._flips(found)):
                 return "fails", found
             if state != boxes.PROVEN:
                 verdict = "open"
         return verdict, None
+
+    def holds(self, box: Rows) -> bool:
+        """Whether it is proven that no row is decided otherwise; where the effort has run out, by the first bound."""
+        unsure = [goal for goal in self.goals if self._search(goal, box, 1)[0] != boxes.PROVEN]
+        if not unsure or self.left < 2 or self._tried(unsure, box) is not None:
+            return not unsure
+        return all(self._search(goal, box, self.left)[0] == boxes.PROVEN for goal in unsure)
+
+    @property
+    def left(self) -> int:
+        """Boxes that one search may bound."""
+        return max(1, min(self.effort // SHARE, self.effort - self.visited) // self.nodes)
+
+    def _search(self, goal: Goal, box: Rows, budget: int) -> tuple[int, float, Rows]:
+        least = goal.least + goal.slack
+        state, value, found, used = boxes.search(goal.score, self.view.kernel, box.astype(np.uint8), least, budget)
+        self.visited += used * self.nodes
+        return state, value, found
+
+    def _tried(self, goals: Sequence[Goal], box: Rows) -> Rows | None:
+        """The cells (players,) of a row that misses a goal for certain, if putting other rows' cells into the box shows
+        one: a few rows first, since most boxes that hold such a row hold many."""
+        for others in (self.others[::FIRST], self.others):
+            mixed = np.where(box[self.start[:-1] + others], others, self.own)
+            margins = self.view.margins(mixed)
+            for goal in goals:
+                away = goal.margin(margins)
+                worst = int(np.argmin(away))
+                if away[worst] < -goal.slack:
+                    return mixed[worst]
+        return None
 
     def _flips(self, at: Rows) -> bool:
         """Within rounding of the threshold the model itself is asked."""
@@ -211,7 +234,7 @@ def _widen(reason: Reason, question: _Question, player: int) -> None:
     def holds(cells: Rows) -> bool:
         tried = reason.box.copy()
         tried[start + cells] = True
-        if question.ask(tried)[0] != "holds":
+        if not question.holds(tried):
             return False
         reason.box[:] = tried
         return True

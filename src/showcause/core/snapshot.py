@@ -187,6 +187,7 @@ class Snapshot(Mapping[str, Artifact]):
     objects: Kept
     ref: str
     _loaded: dict[str, Artifact] = field(default_factory=dict, compare=False)
+    _heads: dict[str, dict[str, Any]] = field(default_factory=dict, compare=False)
 
     @property
     def id(self) -> str:
@@ -226,7 +227,9 @@ class Snapshot(Mapping[str, Artifact]):
 
     def head(self, name: str) -> dict[str, Any]:
         """The artifact's document without its table."""
-        return read_head(self.document(name))
+        if name not in self._heads:
+            self._heads[name] = read_head(self.document(name))
+        return self._heads[name]
 
     def attached(self, kind: str) -> list[bytes]:
         """The documents attached to this snapshot later, in order; `kind`: "verdict", "signature" or "binding"."""

@@ -47,9 +47,16 @@ def decode(data: bytes, media: str, schema: list[list[str]]) -> pa.Table:
 def to_json(table: pa.Table) -> bytes:
     """An array with one RFC 8785 object on each line, whatever the number of rows."""
     order = sorted(table.column_names, key=lambda name: name.encode("utf-16-be"))
-    cells = [[f"{canonical.encode(name)}:{canonical.encode(v)}" for v in table[name].to_pylist()] for name in order]
+    cells = [_members(name, table[name].to_pylist()) for name in order]
     lines = ",\n".join("{" + ",".join(row) + "}" for row in zip(*cells, strict=True))
     return f"[\n{lines}\n]\n".encode() if lines else b"[]\n"
+
+
+def _members(name: str, values: list[Any]) -> list[str]:
+    """The column's members of every object; equal values, of one type as they are, are spelt once."""
+    head = canonical.encode(name)
+    spelt = {value: f"{head}:{canonical.encode(value)}" for value in set(values)}
+    return [spelt[value] for value in values]
 
 
 def to_arrow(table: pa.Table) -> bytes:

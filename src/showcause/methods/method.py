@@ -168,6 +168,10 @@ class Job:
         Fitted to the training rows (at most 20,000, fewer in wide tables), held out on X; without training rows two
         thirds of X and the rest.
         """
+        fit, held, notes = self.once("populations", self._populations)
+        return fit, held, list(notes)
+
+    def _populations(self) -> tuple[Population, Population | None, list[str]]:
         data, whole = self.data, (self.data.X, self.outputs)
         limit = min(FIT_ROWS, max(2_000, FIT_CELLS // len(data.X.names)))
         if data.train is not None:

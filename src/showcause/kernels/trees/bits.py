@@ -65,24 +65,25 @@ def with_donors(
     owner (f,): the player of each column, -1 for none.
     """
     step = max(1, KEY_CELLS // max(1, len(given)))
-    own, theirs, picks = codes.T.copy(), given.T.copy(), np.ascontiguousarray(donors.T)
+    own, picks = codes.T.copy(), np.ascontiguousarray(donors.T)
+    theirs = own if given is codes else given.T.copy()
     for first in range(0, len(trees), step):
         small, moves = _prepared(forest, trees[first : first + step], owner)
-        keys, other = _keys(forest.grid.nodes, small, own), _keys(forest.grid.nodes, small, theirs)
+        keys = _keys(forest.grid.nodes, small, own)
+        other = keys if theirs is own else _keys(forest.grid.nodes, small, theirs)
         _walk(small, moves, forest.value, forest.tree_output, keys, other, picks, out)
 
 
 def on_grid(
     forest: Forest, trees: NDArray[np.int64], codes: Codes, places: Codes, owner: Ints, out: Floats
 ) -> None:  # fmt: skip
-    """Write to out (P, g, n, K), all zero, what changes in ``trees`` when a player's columns come from the places."""
+    """Add to out (P, g, n, K) what changes in ``trees`` when a player's columns come from the places."""
     step = max(1, KEY_CELLS // max(1, len(codes)))
     own, theirs = codes.T.copy(), places.T.copy()
     for first in range(0, len(trees), step):
         small, moves = _prepared(forest, trees[first : first + step], owner)
         keys, other = _keys(forest.grid.nodes, small, own), _keys(forest.grid.nodes, small, theirs)
         _walk_grid(small, moves, _runs(moves, other), forest.value, forest.tree_output, keys, out)
-    np.cumsum(out, axis=1, out=out)
 
 
 def _prepared(forest: Forest, trees: NDArray[np.int64], owner: Ints) -> tuple[Small, Moves]:
@@ -213,7 +214,7 @@ def _runs(moves: Moves, keys: Keys) -> Runs:
 def _walk_grid(
     small: Small, moves: Moves, runs: Runs, value: Floats, tree_output: Ints, keys: Keys, changes: Floats
 ) -> None:  # fmt: skip
-    """changes (P, g, n, K): what is added from each place on."""
+    """What begins at a place is summed up over the places before it is added to changes (P, g, n, K)."""
     n, width = len(keys), value.shape[1]
     for block in prange((n + GRID_ROWS - 1) // GRID_ROWS):
         begin, end = block * GRID_ROWS, min(n, (block + 1) * GRID_ROWS)
@@ -239,5 +240,10 @@ def _walk_grid(
                             for k in range(width):
                                 steps[player, runs.place[run], output + k] += value[other, k] - value[before, k]
                             before = other
-        for row in range(begin, end):
-            changes[:, :, row] += here[row - begin]
+        for player in range(here.shape[1]):
+            for place in range(here.shape[2]):
+                for row in range(end - begin):
+                    for k in range(here.shape[3]):
+                        if place > 0:
+                            here[row, player, place, k] += here[row, player, place - 1, k]
+                        changes[player, place, begin + row, k] += here[row, player, place, k]

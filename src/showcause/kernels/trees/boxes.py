@@ -73,15 +73,9 @@ def score(forest: Forest, weights: Floats) -> Score:
         value = forest.value[:, 0] * np.repeat(weights[forest.tree_output], np.diff(forest.roots))
     else:
         value = forest.value @ weights
-    nodes = forest.grid.nodes
-    inner = np.flatnonzero(~forest.is_leaf)
-    test, asked = np.full(len(forest.feature), -1, np.int64), np.zeros(0, np.int64)
-    if len(inner):
-        key = np.column_stack([nodes.feature, nodes.low > 0, nodes.high, nodes.table])[inner]
-        _, asked, number = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        test[inner], asked = number.ravel(), inner[asked]
+    test, asked = forest.tests
     base = float(forest.base @ weights)
-    return Score(nodes, np.ascontiguousarray(value), forest.roots, base, test, asked.astype(np.int64))
+    return Score(forest.grid.nodes, np.ascontiguousarray(value), forest.roots, base, test, asked)
 
 
 @compiled

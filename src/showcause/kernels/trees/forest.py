@@ -97,6 +97,18 @@ class Forest:
     def grid(self) -> "Grid":
         return _grid(self)
 
+    @cached_property
+    def tests(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(N,) the number of each node's test, -1 at leaves; (tests,) a node that asks it."""
+        nodes = self.grid.nodes
+        inner = np.flatnonzero(~self.is_leaf)
+        test, asked = np.full(len(self.feature), -1, np.int64), np.zeros(0, np.int64)
+        if len(inner):
+            key = np.column_stack([nodes.feature, nodes.low > 0, nodes.high, nodes.table])[inner]
+            _, first, number = np.unique(key, axis=0, return_index=True, return_inverse=True)
+            test[inner], asked = number.ravel(), inner[first]
+        return test, asked
+
     def encode(self, X: NDArray[Any]) -> Codes:
         """Rows (n, f) of floats, NaN where missing, categories as the library's codes → codes (n, f)."""
         X = np.ascontiguousarray(X, dtype=np.float64)

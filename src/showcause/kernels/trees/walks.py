@@ -40,10 +40,10 @@ def walk_over_grid(forest: Forest, codes: Codes, places: Codes, owner: Ints, fir
     Cheapest where a player's places stand in the order of its codes.
     """
     base = forest.predict_codes(codes)
-    out: Floats = np.zeros((last - first, len(places), *base.shape))
+    out: Floats = np.empty((last - first, len(places), *base.shape))
+    out[:] = base
     asked, small = _asked(owner, first, last), bits.is_small(forest)
     bits.on_grid(forest, np.flatnonzero(small), codes, places, asked, out)
-    out += base
     if not small.all():
         donors = np.broadcast_to(np.arange(len(places))[:, None], (len(places), len(codes)))
         _walk_large(forest, np.flatnonzero(~small), codes, places, np.ascontiguousarray(donors), asked, out)

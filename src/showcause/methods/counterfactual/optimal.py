@@ -98,7 +98,7 @@ def compute(
     chosen = job.sample(max_rows, include=job.example_rows)
     tree = forest_view(job.model, job.data.X)
     assert tree is not None
-    view = cell_view(tree, job.data.X, job.data.train)
+    view: CellView = job.once("cells", lambda: cell_view(tree, job.data.X, job.data.train))
     limits = allowed(job.data)
     outputs = job.outputs if view.offset == 0 else np.concatenate([job.train_outputs, job.outputs])
     work = _Work(job, view, Table(view, limits, sparsity), outputs, effort, time, view.pool.matrix())

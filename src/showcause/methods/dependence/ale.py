@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from showcause.adapters.frame import Column, Rows
-from showcause.adapters.replaced import Change, replaced
+from showcause.adapters.replaced import over_moves
 from showcause.core.artifact import Artifact
 from showcause.core.columns import extend
 from showcause.kernels import ale
@@ -59,11 +59,17 @@ def compute(
     columns: dict[str, list[Any]] = {}
     notes: list[str] = []
     ranges = dict.fromkeys(names, 0.0)
-    for done, name in enumerate(names):
-        column = job.data.X.column(name)
-        walk = _numbers(column, picked, bins) if column.is_number else _levels(job, column, picked, levels)
+    read = {name: job.data.X.column(name) for name in names}
+    walks = {
+        name: _numbers(column, picked, bins) if column.is_number else _levels(job, column, picked, levels)
+        for name, column in read.items()
+    }
+    moved = [(name, walk.moves) for name, walk in walks.items() if len(walk.moves)]
+    answers = over_moves(job.model, job.data.X, picked, moved)
+    for done, (name, walk) in enumerate(walks.items()):
+        column = read[name]
         notes += walk.notes
-        curve, errors = _curve(job, walk)
+        curve, errors = _curve(job, walk, next(answers) if len(walk.moves) else None)
         ranges[name] = float(np.ptp(curve, axis=0).max())
         at, at_level = column.cells(walk.donors)
         for k, target in enumerate(job.target_names):
@@ -94,32 +100,33 @@ def compute(
 
 @dataclass(frozen=True)
 class Walk:
-    """Differences to evaluate: entry e moves row rows[e] over step steps[e], from donors[steps] to donors[steps + 1].
+    """Differences to evaluate: entry e moves the picked row at[e] over step steps[e], from its own donor
+    moves[lower[e]] to moves[lower[e] + 1].
 
-    donors (places,) rows that hold each place's value; support and weights (places,) as in kernels/ale.py.
+    donors   (places,) rows that hold each place's value; moves (k, picked rows) whose cell each row takes in turn
+    rows     (picked rows,) all of them; support and weights (places,) as in kernels/ale.py
     """
 
-    name: str
     donors: Rows
     rows: Rows
+    at: Rows
     steps: Rows
+    moves: Rows
+    lower: Rows
     support: Rows
     weights: Rows
     notes: list[str]
     note: str | None = None
 
 
-def _curve(job: Job, walk: Walk) -> tuple[Rows, Rows]:
-    """(curve, errors), each (places, outputs)."""
-    outputs = len(job.target_names)
-    if len(walk.donors) < 2:
+def _curve(job: Job, walk: Walk, answers: Rows | None) -> tuple[Rows, Rows]:
+    """(curve, errors), each (places, outputs), of the predictions (k, picked rows, outputs) at `walk.moves`."""
+    if answers is None:
         value = np.nan if walk.support.sum() == 0 or walk.note == EMPTY else 0.0
-        return np.full((len(walk.donors), outputs), value), np.full((len(walk.donors), outputs), value)
-    ends = []
-    for donors in (walk.donors[walk.steps], walk.donors[walk.steps + 1]):  # two calls of one shape: see `replaced`
-        (answer,) = replaced(job.model, job.data.X, [Change(walk.rows, {walk.name: donors})])
-        ends.append(answer)
-    return ale.accumulate(walk.steps, walk.rows, ends[1] - ends[0], walk.weights)
+        flat = np.full((len(walk.donors), len(job.target_names)), value)
+        return flat, flat.copy()
+    differences = answers[walk.lower + 1, walk.at] - answers[walk.lower, walk.at]
+    return ale.accumulate(walk.steps, walk.rows[walk.at], differences, walk.weights)
 
 
 EMPTY = "every value is missing, so there are no neighbours to compare"
@@ -128,25 +135,27 @@ CONSTANT = "the feature holds a single value, so there is no step to take"
 
 def _single(column: Column, picked: Rows, notes: list[str]) -> Walk:
     """The walk of a column with at most one value: one place."""
-    values = column.values[picked]
-    present = np.flatnonzero(~np.isnan(values))
+    present = np.flatnonzero(~np.isnan(column.values[picked]))
     at = picked[present[:1]] if len(present) else picked[:1]
-    one = np.array([len(present)])
-    return Walk(column.name, at, picked[:0], picked[:0], one, np.ones(1), notes, CONSTANT if len(present) else EMPTY)
+    none, support = np.zeros(0, np.int64), np.array([len(present)])
+    still = np.zeros((0, len(picked)), np.int64)
+    why = CONSTANT if len(present) else EMPTY
+    return Walk(at, picked, none, none, still, none, support, np.ones(1), notes, why)
 
 
 def _numbers(column: Column, picked: Rows, bins: int) -> Walk:
-    values = column.values[picked]
-    missing = int(np.isnan(values).sum())
-    kept = picked[~np.isnan(values)]
-    values = column.values[kept]
-    notes = missing_rows(column.name, missing)
+    at = np.flatnonzero(~np.isnan(column.values[picked]))
+    values = column.values[picked[at]]
+    notes = missing_rows(column.name, len(picked) - len(at))
     places = number_places(values, bins + 1, clip=0.0)
     if len(places) < 2:
         return _single(column, picked, notes)
     support = np.bincount(np.searchsorted(places, values), minlength=len(places))
-    donors = kept[first_rows(values, places)]
-    return Walk(column.name, donors, kept, ale.steps_of(values, places), support, ale.weights_of(values, places), notes)
+    donors, steps = picked[at][first_rows(values, places)], ale.steps_of(values, places)
+    moves = np.tile(picked, (2, 1))
+    moves[:, at] = donors[steps], donors[steps + 1]
+    weights = ale.weights_of(values, places)
+    return Walk(donors, picked, at, steps, moves, np.zeros(len(at), np.int64), support, weights, notes)
 
 
 def _levels(job: Job, column: Column, picked: Rows, levels: int) -> Walk:
@@ -159,15 +168,20 @@ def _levels(job: Job, column: Column, picked: Rows, levels: int) -> Walk:
     codes = codes[chosen]
     if len(codes) < 2:
         return _single(column, picked, notes)
-    kept = picked[np.isin(values, codes)]
+    at = np.flatnonzero(np.isin(values, codes))
+    kept = picked[at]
     place = np.searchsorted(codes, column.values[kept])
     order = np.arange(len(codes)) if job.data.X.has_order(column.name) else _similar(job, column.name, kept, place)
     rank = np.argsort(order, kind="stable")[place]  # (rows,) where each row's level stands
     support = np.bincount(rank, minlength=len(codes))
-    up, down = np.flatnonzero(rank < len(codes) - 1), np.flatnonzero(rank > 0)
-    steps = np.concatenate([rank[up], rank[down] - 1])
     donors = kept[first_rows(rank.astype(float), np.arange(len(codes)).astype(float))]
-    return Walk(column.name, donors, kept[np.concatenate([up, down])], steps, support, support / len(kept), notes)
+    moves = np.tile(picked, (3, 1))  # the level below, its own, the level above
+    for move, level in zip(moves, (rank - 1, rank, rank + 1), strict=True):
+        move[at] = donors[np.clip(level, 0, len(codes) - 1)]
+    up, down = np.flatnonzero(rank < len(codes) - 1), np.flatnonzero(rank > 0)
+    both, steps = np.concatenate([up, down]), np.concatenate([rank[up], rank[down] - 1])
+    lower = np.repeat([1, 0], [len(up), len(down)])
+    return Walk(donors, picked, at[both], steps, moves, lower, support, support / len(kept), notes)
 
 
 def _similar(job: Job, name: str, rows: Rows, place: Rows) -> Rows:

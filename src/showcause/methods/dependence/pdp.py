@@ -23,7 +23,7 @@ PLACES = 100  # asked about at a time
     kind="curve",
     after=("importance/shap", "importance/permutation"),
     version=2,
-    in_snapshot={"limit": 12, "levels": 25, "predictions": 150_000},
+    in_snapshot={"limit": 12, "levels": 25, "predictions": 50_000},
 )
 def compute(
     job: Job,

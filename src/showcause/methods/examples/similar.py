@@ -25,7 +25,7 @@ NUMBERS = {
     "examples/similar",
     kind="neighbour",
     uses=("examples/representative",),
-    in_snapshot={"visits": 20_000_000},
+    in_snapshot={"visits": 8_000_000},
 )
 def compute(
     job: Job,

@@ -28,7 +28,7 @@ MEASURES = (
     "importance/correlated_groups",
     kind="importance",
     needs=("labels", "two features", "two rows"),
-    in_snapshot={"predictions": 30_000},
+    in_snapshot={"predictions": 20_000},
 )
 def compute(job: Job, *, association: float = 0.7, repeats: int = 5, predictions: int | None = None) -> Result:
     """How much do features that go together matter as a group?

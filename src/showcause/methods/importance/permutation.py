@@ -21,7 +21,7 @@ from showcause.methods.method import Job, Result, method, positive
     kind="importance",
     version=2,
     needs=("labels", "two rows"),
-    in_snapshot={"predictions": 300_000},
+    in_snapshot={"predictions": 150_000},
 )
 def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Result:
     """How much worse do predictions get when one column is shuffled among the rows?

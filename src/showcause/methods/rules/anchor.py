@@ -43,7 +43,7 @@ class _Case:
     "rules/anchor",
     kind="rule",
     after=("examples/representative", "importance/shap", "importance/permutation"),
-    in_snapshot={"max_rows": 6, "max_cells": 300, "evaluations": 2_000, "effort": 8_000_000},
+    in_snapshot={"max_rows": 6, "max_cells": 300, "evaluations": 2_000, "effort": 4_000_000},
 )
 def compute(
     job: Job,
@@ -95,7 +95,7 @@ def compute(
     if view is None:
         found = _sampled(job, numbers, other, precision, evaluations, tolerance or 0.0, spec)
     else:
-        cells = cell_view(view, job.data.X, job.data.train)
+        cells: CellView = job.once("cells", lambda: cell_view(view, job.data.X, job.data.train))
         if not cells.players:
             raise NotApplicable("no tree asks anything: every case is decided alike")
         found = _proven(job, cells, numbers, other, effort, tolerance or 0.0, spec)
@@ -237,10 +237,9 @@ def _write_reason(job: Job, cells: CellView, case: _Case, reason: Reason, mine: 
             minimal=reason.minimal,
         )
     ]
+    witness = _witnesses(cells, case, reason)
     for number, (player, condition) in enumerate(conditions, 1):
-        at = reason.witness.get(player)
-        witness = None if at is None else _witness(cells, case, at)
-        case.rows.append(_condition(case, number, condition, "present", witness=witness))
+        case.rows.append(_condition(case, number, condition, "present", witness=witness.get(player)))
 
 
 def _within(cells: CellView, reason: Reason, rng: np.random.Generator) -> Frame:
@@ -252,11 +251,17 @@ def _within(cells: CellView, reason: Reason, rng: np.random.Generator) -> Frame:
     return cells.pool.gather(picks)
 
 
-def _witness(cells: CellView, case: _Case, at: Rows) -> str:
-    """What of it differs from the case, as canonical JSON."""
-    frame = rows_of(cells, case.row, at[None, :])
-    changed = [p.feature for n, p in enumerate(cells.players) if at[n] != cells.at[case.row, n]]
-    return canonical.dumps({name: _cell(frame, name, 0) for name in changed}).decode()
+def _witnesses(cells: CellView, case: _Case, reason: Reason) -> dict[int, str]:
+    """Player → what of its witness differs from the case, as canonical JSON."""
+    if not reason.witness:
+        return {}
+    at = np.stack(list(reason.witness.values()))
+    frame, moved = rows_of(cells, case.row, at), at != cells.at[case.row]
+    said = {}
+    for row, player in enumerate(reason.witness):
+        changed = [p.feature for p, differs in zip(cells.players, moved[row], strict=True) if differs]
+        said[player] = canonical.dumps({name: _cell(frame, name, row) for name in changed}).decode()
+    return said
 
 
 def _cell(frame: Frame, name: str, row: int) -> float | str | None:
