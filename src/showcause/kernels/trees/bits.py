@@ -92,13 +92,13 @@ def _prepared(forest: Forest, trees: NDArray[np.int64], owner: Ints) -> tuple[Sm
     small = Small(trees.astype(np.int32), start, np.empty(start[-1], np.int32), np.empty((start[-1], 2), np.int32))
     _number(forest.grid.nodes, forest.roots, small)
     player, tree = owner[forest.feature[small.node]], np.repeat(np.arange(len(trees)), count)
-    known = player >= 0
-    pairs, of = np.unique(np.stack([tree, player])[:, known], axis=1, return_inverse=True)
-    bits = np.zeros(pairs.shape[1], np.uint64)
+    known, players = player >= 0, np.int64(max(1, int(player.max(initial=0)) + 1))
+    pairs, of = np.unique((tree * players + player)[known], return_inverse=True)
+    bits = np.zeros(len(pairs), np.uint64)
     np.bitwise_or.at(bits, of, ONE << (np.arange(start[-1]) - start[tree]).astype(np.uint64)[known])
     move = np.full(len(tree), -1, np.int32)
     move[known] = of
-    return small, Moves(move, pairs[0].astype(np.int32), pairs[1].astype(np.int32), bits)
+    return small, Moves(move, (pairs // players).astype(np.int32), (pairs % players).astype(np.int32), bits)
 
 
 @compiled
