@@ -356,6 +356,7 @@ def test_a_protected_reason_is_said_and_no_advice_touches_it() -> None:
     assert "sex is a protected trait. You can ask us why it counted." in said
 
 
+CHANGE = {"alternative": 1, "feature": "term"}
 CHANGES = {"before": 1.0, "after": 2.0, "prediction": 0.9, "decision": "1"}
 
 
@@ -398,6 +399,15 @@ def test_recourse_never_advises_on_what_is_protected_or_out_of_reach(roles: dict
     assert len(part.points) == len(told)
     if not told:
         assert part.before == ("We found no change within your reach that would be enough.",)
+
+
+def test_where_retrained_models_disagree_about_an_advice_it_is_said_to_be_unsure() -> None:
+    votes = [{"alternative": 1, "feature": "obrat", "agree": 6}, {"alternative": 2, "feature": "term", "agree": 8}]
+    snapshot = with_changes([{**row, "refits": 8} for row in votes], {})
+    unsure, sure = letter(snapshot, example=decided(snapshot, "0")).parts[-1].points
+    assert unsure.endswith("But only 6 of 8 models trained again agree, so it is not certain.")
+    assert sure.endswith("All 8 models trained again agree.")
+    assert "agree" not in letter(with_changes([CHANGE], {}), example=decided(snapshot, "0")).parts[-1].points[0]
 
 
 def test_an_alternative_that_changes_too_much_at_once_is_not_told() -> None:

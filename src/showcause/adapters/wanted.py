@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,10 +79,39 @@ class Found:
     values: Rows  # (features,) as Typical's
     bound: float | None = None
     optimal: bool | None = None
+    votes: tuple[int, int] | None = None  # retrained models that decide as wanted, of how many
 
     @property
     def distance(self) -> float:
         return float(sum(self.costs.values()))
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One example: what was wanted, its outputs before, the alternatives found, or why there are none."""
+
+    number: int
+    wanted: Wanted
+    before: Rows
+    found: Sequence[Found]
+    typical: Typical | None
+    note: str | None
+
+
+def voted(answered: Sequence[Answered], votes: Sequence[tuple[int, int]]) -> list[Answered]:
+    """With what retrained models say of every alternative, in order."""
+    left = iter(votes)
+    return [replace(one, found=[replace(found, votes=next(left)) for found in one.found]) for one in answered]
+
+
+def table(answered: Sequence[Answered], data: Dataset, model: Model, decided: Decide) -> dict[str, list[Any]]:
+    """The columns of all examples."""
+    rows = [
+        row
+        for one in answered
+        for row in rows_of(data, model, one.number, one.wanted, one.before, decided, one.found, one.typical, one.note)
+    ]
+    return columns(rows, data)
 
 
 def rows_of(
@@ -102,6 +131,8 @@ def rows_of(
     for place, one in enumerate(found, 1):
         head = {**base, "alternative": place, "prediction": float(wanted.shown(one.outputs[None, :])[0])}
         head |= {"distance": one.distance, "bound": one.bound, "optimal": one.optimal}
+        if one.votes is not None:
+            head |= {"agree": one.votes[0], "refits": one.votes[1]}
         if model.classes:
             head["decision"] = model.classes[int(decided(one.outputs[None, :])[0])]
         if typical is not None and len(typical.values):

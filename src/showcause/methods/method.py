@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -309,7 +309,7 @@ class Method:
     after: tuple[str, ...]
     custom: Applies | None
     in_snapshot: Mapping[str, Any]
-    panel: bool = False
+    panel: bool | Literal["where given"] = False
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -341,7 +341,7 @@ class Method:
 
 
 def _check_type(method: str, name: str, value: Any, wanted: Any) -> None:
-    from typing import Literal, get_args, get_origin
+    from typing import get_args, get_origin
 
     options = get_args(wanted) if get_origin(wanted) not in (Literal, list, tuple, Sequence) else (wanted,)
     for option in options or (wanted,):
@@ -397,12 +397,13 @@ def method(
     after: Sequence[str] = (),
     applies: Applies | None = None,
     in_snapshot: Mapping[str, Any] | None = None,
-    panel: bool = False,
+    panel: bool | Literal["where given"] = False,
 ) -> Callable[[Compute], Method]:
     """Make a function a Method. Nothing is registered: `methods.find` walks the folder.
 
     `in_snapshot`: parameters for a default snapshot where they differ from the signature's, such as its sample size.
-    `panel`: whether the method is handed the panel of retrainings (`job.retrained`); no other method sees it.
+    `panel`: whether the method is handed the panel of retrainings: True, it does not apply without (`job.retrained`);
+    "where given", it says more with one (`job.panel`). No other method sees it.
     """
     known_kind(kind)
 

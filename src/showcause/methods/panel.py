@@ -15,16 +15,21 @@ from typing import Any, Literal
 import numpy as np
 
 from showcause.adapters.dataset import Dataset
+from showcause.adapters.frame import Frame
 from showcause.adapters.model import Model, adapt, plain_labels
 from showcause.adapters.refit import Refit, bootstrapped, cloned
+from showcause.adapters.wanted import Answered, voted
 from showcause.core import canonical
 from showcause.core.artifact import Artifact
 from showcause.core.errors import ModelError, NotApplicable, ParameterError, ShowcauseError, spoken
 from showcause.core.snapshot import Snapshot
 from showcause.methods import named
-from showcause.methods.method import Job, run
+from showcause.methods.method import NO_PANEL, Decision, Job, run
 
 Source = Literal["refits", "folds", "nights"]
+Reached = Callable[
+    [Any, Callable[[Any], Any]], Any
+]  # (outputs, how a member decides) → (rows,) whether it is as wanted
 LEAST = 2  # under two members nothing can be said about their spread
 TRAINED = {
     "refits": "with another seed on training rows drawn with replacement, within each class where there are classes",
@@ -96,14 +101,7 @@ class Panel:
             )
         first = made[min(made)]
         spec = {
-            "panel": {
-                "source": self.source,
-                "count": self.count,
-                "members": sorted(made),
-                "failed": [{"refit": number, "reason": failed[number]} for number in sorted(failed)],
-                "trained": TRAINED[self.source],
-                **self.facts,
-            },
+            "panel": self._facts(sorted(made), failed),
             "of": {name: first.spec[name] for name in ("method", "version", "params")},
             **{name: first.spec[name] for name in ("rows", "background", "space", "loss") if name in first.spec},
         }
@@ -138,17 +136,47 @@ class Panel:
             job.tick(0.5 + 0.5 * number / self.count)
         return made, failed
 
+    def votes(self, job: Job, cases: Sequence[tuple[Frame, Reached]]) -> tuple[list[tuple[int, int]], dict[str, Any]]:
+        """For each case, a frame of one row and what decides from its outputs: (how many members decide so, how many
+        could be asked); and what the spec says of the panel. Raises NotApplicable for nights."""
+        models = self.models(job)
+        failed = {number: reason for number, reason in self._trained.items() if isinstance(reason, str)}
+        agree, asked = [0] * len(cases), [0] * len(cases)
+        for number, model in models.items():
+            decide = self._decision(job, model).classes
+            try:
+                said = [bool(reached(model.predict(frame), decide)[0]) for frame, reached in cases]
+            except Exception as error:  # as in `_member`
+                failed[number] = spoken(error)
+                continue
+            agree = [votes + yes for votes, yes in zip(agree, said, strict=True)]
+            asked = [votes + 1 for votes in asked]
+        members = [number for number in sorted(models) if number not in failed]
+        return list(zip(agree, asked, strict=True)), {"panel": self._facts(members, failed), **self._frozen(job)}
+
+    def _facts(self, members: Sequence[int], failed: Mapping[int, str]) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "count": self.count,
+            "members": list(members),
+            "failed": [{"refit": number, "reason": failed[number]} for number in sorted(failed)],
+            "trained": TRAINED[self.source],
+            **self.facts,
+        }
+
+    def _decision(self, job: Job, model: Model) -> Decision:
+        """By the member's own threshold where it has one."""
+        if job.decision.source == "read from the model" and model.threshold is not None:
+            return replace(job.decision, threshold=model.threshold)
+        return job.decision
+
     def _job(self, job: Job, number: int, model: Model, uses: Mapping[str, Artifact]) -> Job:
         """The same rows, background and seed with another model, which decides by its own threshold if it has one."""
         shared = {key: value for key, value in job.memory.items() if key == "digests" or key.startswith("background")}
         memory: dict[str, Any] = job.once(f"member {number}", dict)  # of these rows
         memory |= {key: value for key, value in shared.items() if key not in memory}
-        decision = job.decision
-        if decision.source == "read from the model" and model.threshold is not None:
-            decision = replace(decision, threshold=model.threshold)
-        return replace(
-            job, model=model, decision=decision, uses=uses, memory=memory, panel=None, tick=lambda share: None
-        )
+        job = replace(job, model=model, decision=self._decision(job, model))
+        return replace(job, uses=uses, memory=memory, panel=None, tick=lambda share: None)
 
     def _stored(self, job: Job, method: str) -> tuple[dict[int, Artifact], dict[int, str]]:
         """What the snapshots hold, where it is of the same rows, by the same parameters as the last of them."""
@@ -164,6 +192,18 @@ class Panel:
             del made[number]
             failed[number] = f"{method} was made with another version, parameters, seed or rows than in the last one"
         return made, failed
+
+
+def asked_again(job: Job, answered: Sequence[Answered]) -> tuple[list[Answered], dict[str, Any]]:
+    """With what each member says of every alternative, and what the spec says of it: why nothing is said without."""
+    if job.panel is None:
+        return list(answered), {"refits": NO_PANEL}
+    cases = [(found.frame, one.wanted.reached) for one in answered for found in one.found]
+    try:
+        votes, facts = job.panel.votes(job, cases)
+    except NotApplicable as error:
+        return list(answered), {"refits": str(error)}
+    return voted(answered, votes), {"refits": "each member of the panel was asked about every alternative", **facts}
 
 
 def of_refits(count: int, given: Refit | None, of: Job, labels: Any) -> Panel:

@@ -320,7 +320,7 @@ def _work(
             if method.name in required:
                 outcome.statuses[prefix + method.name] = status
                 outcome.durations[prefix + method.name] = round(time.perf_counter() - began, 3)
-                if method.panel:
+                if method.panel is True or (method.panel and artifact is not None):
                     outcome.panels[prefix + method.name] = {} if artifact is None else _failed_members(artifact)
                 if artifact is not None:
                     outcome.digests[prefix + method.name] = artifact.digest
@@ -331,7 +331,7 @@ def _work(
 
 
 def _failed_members(artifact: Artifact) -> dict[int, str]:
-    return {entry["refit"]: entry["reason"] for entry in artifact.spec["panel"]["failed"]}
+    return {entry["refit"]: entry["reason"] for entry in artifact.spec.get("panel", {}).get("failed", ())}
 
 
 def _ticker(tell: Callable[[str, float], None], name: str, step: int, steps: int) -> Callable[[float], None]:
@@ -373,7 +373,7 @@ def _one(
         return Status("not-applicable", f"{INSTEAD[method.name]} answers the same question exactly"), None
     if reason := method.applies(job.model, job.data):
         return Status("not-applicable", reason), None
-    if method.panel and job.panel is None:  # whatever else it would have needed
+    if method.panel is True and job.panel is None:  # whatever else it would have needed
         return Status("not-applicable", NO_PANEL), None
     for entry in method.uses:
         if not any(name in made for name in entry.split("|")):

@@ -35,6 +35,7 @@ SPREAD = 2.8  # standard errors that two independent estimates of one number may
 BY_FEATURE, BY_EXAMPLE = "curve", "attribution/tree_shap"  # these can be made again in part
 BESIDE = ("segments", "protected", "immutable")  # roles that may name context columns
 SHOWN = 5
+OF_RETRAININGS, RETRAINED = {"agree", "refits"}, ("panel", "refits")  # columns and members of a spec
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def _one(snapshot: Snapshot, name: str, parts: list[Any] | None, job: Job, rules
         return Finding("not-rechecked", "note", name, "not among the pieces chosen; a larger number reaches it")
     if method is None:
         return Finding("not-rechecked", "note", name, "its method is not installed here")
-    if method.panel:
+    if method.panel is True:
         return Finding("not-rechecked", "note", name, "it rests on retrainings, which are not made again")
     if name not in snapshot:
         return _still_not_applicable(snapshot.manifest.statuses[name], method, _handing(job, method, snapshot))
@@ -349,9 +350,10 @@ def _only(job: Job, rows: Any) -> Job:
 
 def _tally(stored: Artifact, made: Artifact, part: list[Any]) -> Tally:
     tally = Tally()
-    unknown = {"id"} - set(made.table.column_names)  # ids are optional: without them there is nothing to compare
+    here = set(made.table.column_names)
+    unknown = {"id", *OF_RETRAININGS} - here  # ids are optional, and retrainings are not made again
     names = [name for name in stored.table.column_names if name not in unknown]
-    if set(names) != set(made.table.column_names) - ({"id"} - set(stored.table.column_names)):
+    if set(names) != here - ({"id"} - set(stored.table.column_names)):
         tally.wrong.append(f"its columns are {names}, made again {made.table.column_names}")
         return tally
     keys = [name for name in (*kind(stored.kind).key, *COMMON_KEY) if name in names]
@@ -363,7 +365,8 @@ def _tally(stored: Artifact, made: Artifact, part: list[Any]) -> Tally:
     for key in one.keys() & two.keys():
         _row(tally, _shown(keys, key), one[key], two[key], scale, [name for name in names if name not in keys])
     if not part:
-        if wrong := _differences(stored.spec, plain(made.spec)):
+        spec = {**plain(made.spec), **{name: stored.spec[name] for name in RETRAINED if name in stored.spec}}
+        if wrong := _differences(stored.spec, spec):
             tally.wrong.append(f"its spec says otherwise: {wrong}")
         tally.wrong += [f"its {name} differs" for name in stored.blobs if not _same_blob(name, stored, made)]
     return tally

@@ -96,8 +96,9 @@ def _alternative(picture: Picture, rows: list[Row]) -> list[Sentence]:
     if outcome is not None:
         found.append(say("Then: {outcome}.", outcome=outcome))
     if rows[0].get("agree") is not None and rows[0].get("refits"):
-        template = "Valid in {agree} of {refits} retrainings."
-        found.append(say(template, agree=rows[0]["agree"], refits=rows[0]["refits"]))
+        agree, refits = rows[0]["agree"], rows[0]["refits"]
+        sure = "." if agree == refits else ", so it is not certain."
+        found.append(say("Valid in {agree} of {refits} retrainings" + sure, agree=agree, refits=refits))
     return found
 
 

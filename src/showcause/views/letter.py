@@ -8,7 +8,7 @@ passes through one translation; English sentences stay under twenty words and at
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -375,8 +375,8 @@ def _change(case: Case) -> Part:
     known_of = advice(case.snapshot, case.wording, row, case.favourable) if case.stored else None
     if known_of is None:
         return Part("change", heading, (_("We did not work out what would change it."),))
-    found, long = known_of
-    if not found and long:
+    found = [*map(_agreed(case), known_of.told, known_of.votes)]
+    if not found and known_of.long:
         return Part("change", heading, (_("We found changes that would be enough, but of too many facts at once."),))
     if not found:
         return Part("change", heading, (_("We found no change within your reach that would be enough."),))
@@ -386,6 +386,24 @@ def _change(case: Case) -> Part:
         before = (_("With this change, the model would have said “{answer}”:").format(
             answer=case.outcome(case.favourable)),)  # fmt: skip
     return Part("change", heading, before, tuple(found), (_("This is no promise: other things may change too."),))
+
+
+def _agreed(case: Case) -> Callable[[str, tuple[int, int] | None], str]:
+    """What retrained models say of an alternative, behind it: nothing where none were asked."""
+    _ = case.translate
+
+    def said(told: str, votes: tuple[int, int] | None) -> str:
+        if votes is None:
+            return told
+        agree, count = votes
+        if agree == count:
+            return told + " " + _("All {count} models trained again agree.").format(count=number(count))
+        numbers = {"agree": number(agree), "count": number(count)}
+        return told + " " + _(
+            "But only {agree} of {count} models trained again agree, so it is not certain."
+        ).format(**numbers)  # fmt: skip
+
+    return said
 
 
 def text(made: Letter) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from showcause.core.snapshot import Snapshot
@@ -19,12 +20,21 @@ MOST = 3  # alternatives
 CHANGES = 4  # in one alternative: more cannot be acted on, and come close to being somebody else's row
 
 
-def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) -> tuple[list[str], bool] | None:
-    """(one text for each alternative that is open to the person, whether some were left out because they change too
-    much at once); None where none was worked out for this row."""
+@dataclass(frozen=True)
+class Advice:
+    """`told`: one text for each alternative that is open to the person; `votes`: of how many retrained models how many
+    agree with each, None where none were asked; `long`: some were left out because they change too much at once."""
+
+    told: list[str]
+    votes: list[tuple[int, int] | None]
+    long: bool
+
+
+def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) -> Advice | None:
+    """None where nothing was worked out for this row."""
     _ = wording.translate
     barred = forbidden(snapshot)
-    asked, long, found = False, False, list[str]()
+    asked, long, found = False, False, dict[str, tuple[int, int] | None]()
     for name in SOURCES:
         artifact = snapshot.get(name)
         rows = [] if artifact is None else [r for r in artifact.table.to_pylist() if r["example"] == example]
@@ -41,11 +51,12 @@ def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) 
             told = " ".join(_said(wording, row) for row in changes)
             if len(changes) > 1:
                 told = _("Together: {changes}").format(changes=told)
-            if told not in found:
-                found.append(told)
+            first = changes[0]
+            known = first.get("agree") is not None and first.get("refits")
+            found.setdefault(told, (first["agree"], first["refits"]) if known else None)
         if found:
             break
-    return (found[:MOST], long) if asked else None
+    return Advice(list(found)[:MOST], list(found.values())[:MOST], long) if asked else None
 
 
 def forbidden(snapshot: Snapshot) -> Any:

@@ -11,9 +11,10 @@ from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.games import fitting
 from showcause.adapters.nearest import Pool, changed, nearest
 from showcause.adapters.recourse import allowed
-from showcause.adapters.wanted import Found, Wanted, asked, columns, neighbours, other, rows_of
+from showcause.adapters.wanted import Answered, Found, Wanted, asked, neighbours, other, table
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method, positive
+from showcause.methods.panel import asked_again
 
 POOL = 5_000  # rows whose cells may be taken
 NONE = "none was found among the rows at hand: each that is decided so differs in what must not change"
@@ -22,6 +23,8 @@ NONE = "none was found among the rows at hand: each that is decided so differs i
 @method(
     "counterfactual/nearest",
     kind="counterfactual",
+    version=2,
+    panel="where given",
     after=("examples/representative",),
     in_snapshot={"max_rows": 6, "max_cells": 300, "evaluations": 500},
 )
@@ -46,8 +49,8 @@ def compute(
     is: see counterfactual/optimal for tree ensembles.
 
     `max_rows` and `max_cells` (rows × columns) cap the rows. `target`, `at_least`, `at_most`, what is allowed,
-    `distance`, `nearest` and `typical` are as there. The pool is the training rows (at most 5,000; without them the
-    rows explained). Sources: Keane & Smyth 2020; Guidotti et al. 2019.
+    `distance`, `agree`, `refits`, `nearest` and `typical` are as there. The pool is the training rows (at most 5,000;
+    without them the rows explained). Sources: Keane & Smyth 2020; Guidotti et al. 2019.
     """
     positive(alternatives=alternatives, evaluations=evaluations, max_rows=max_rows)
     if sparsity < 0:
@@ -62,7 +65,7 @@ def compute(
     pool = Pool(reference.stack(mine), len(reference), limits, sparsity)
     kept: dict[Wanted, tuple[Typical, Rows]] = {}
     before = job.outputs[chosen]
-    rows: list[dict[str, Any]] = []
+    answered: list[Answered] = []
     used = []
     for done, number in enumerate(chosen.tolist()):
         decide = job.decision.classes
@@ -78,8 +81,9 @@ def compute(
             row = len(reference) + done
             found, asked_about, note = _one(job, pool, row, wanted, kept[wanted][1], alternatives, evaluations)
         used.append(asked_about)
-        rows += rows_of(job.data, job.model, number, wanted, before[done], decide, found, kept[wanted][0], note)
+        answered.append(Answered(number, wanted, before[done], found, kept[wanted][0], note))
         job.tick((done + 1) / len(chosen))
+    answered, refits = asked_again(job, answered)
     spec: dict[str, Any] = {
         **job.rows_spec(chosen),
         **job.space,
@@ -89,11 +93,11 @@ def compute(
         "pool": {"rows": len(reference), **sampled},
         "evaluations": {"limit_per_row": evaluations, "used": used, "shared": len(reference)},
         "confirmed_by": "the model",
-        "refits": "no retrained models were at hand: agreement is not stated",
+        **refits,
     }
     if len(chosen) < len(job.data):
         spec["cap"] = {"rows": len(chosen), "of": len(job.data)}
-    return Result(columns(rows, job.data), spec)
+    return Result(table(answered, job.data, job.model, job.decision.classes), spec)
 
 
 def _reference(job: Job) -> tuple[Frame, Rows, dict[str, Any]]:

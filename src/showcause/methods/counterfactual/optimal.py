@@ -18,9 +18,10 @@ from showcause.adapters.goals import goals
 from showcause.adapters.model import Model
 from showcause.adapters.recourse import allowed
 from showcause.adapters.replaced import forest_view
-from showcause.adapters.wanted import Found, Wanted, asked, columns, neighbours, other, rows_of
+from showcause.adapters.wanted import Answered, Found, Wanted, asked, neighbours, other, table
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method, positive
+from showcause.methods.panel import asked_again
 
 NONE = "no allowed change leads to another outcome: that is proven"
 OPEN = "none was found within the effort and time, which does not prove that there is none"
@@ -57,6 +58,8 @@ class _Work:
 @method(
     "counterfactual/optimal",
     kind="counterfactual",
+    version=2,
+    panel="where given",
     applies=_reason,
     after=("examples/representative",),
     in_snapshot={"max_rows": 6, "alternatives": 2, "effort": 2_000_000, "time": 0.0},
@@ -86,7 +89,8 @@ def compute(
     the linear constraints and one-hot groups, at values seen in training (in cells between them, a number from inside);
     nothing known becomes missing. `distance`: see spec.distance; the sum of `cost`, `sparsity` for each changed feature
     included. `nearest`: distance to the nearest training row that is decided so, without sparsity; `typical`: the share
-    of those rows whose own nearest neighbour is at least as far.
+    of those rows whose own nearest neighbour is at least as far. With a panel of retrainings, `agree` of `refits` of
+    them decide the changed row as wanted.
     Sources: Parmentier & Vidal 2021; Wachter, Mittelstadt & Russell 2018; Ustun, Spangher & Liu 2019 (recourse).
     """
     positive(alternatives=alternatives, max_rows=max_rows, effort=effort)
@@ -102,10 +106,11 @@ def compute(
     limits = allowed(job.data)
     outputs = job.outputs if view.offset == 0 else np.concatenate([job.train_outputs, job.outputs])
     work = _Work(job, view, Table(view, limits, sparsity), outputs, effort, time, view.pool.matrix())
-    rows: list[dict[str, Any]] = []
+    answered: list[Answered] = []
     for done, number in enumerate(chosen.tolist()):
-        rows += _example(work, number, general, alternatives)
+        answered.append(_example(work, number, general, alternatives))
         job.tick((done + 1) / len(chosen))
+    answered, refits = asked_again(job, answered)
     spec: dict[str, Any] = {
         **job.rows_spec(chosen),
         **job.space,
@@ -116,14 +121,14 @@ def compute(
         "solver": {"name": "CP-SAT", "workers": 1, "deterministic_seconds_per_row": time},
         "branch_and_bound": {"effort": effort},
         "confirmed_by": "the model",
-        "refits": "no retrained models were at hand: agreement is not stated",
+        **refits,
     }
     if len(chosen) < len(job.data):
         spec["cap"] = {"rows": len(chosen), "of": len(job.data)}
-    return Result(columns(rows, job.data), spec)
+    return Result(table(answered, job.data, job.model, job.decision.classes), spec)
 
 
-def _example(work: _Work, number: int, general: Wanted | None, alternatives: int) -> list[dict[str, Any]]:
+def _example(work: _Work, number: int, general: Wanted | None, alternatives: int) -> Answered:
     job, view = work.job, work.view
     row, before, decide = view.offset + number, job.outputs[number], job.decision.classes
     wanted = general or other(job.model, job.decision.favourable, before, int(decide(before[None, :])[0]))
@@ -147,7 +152,7 @@ def _example(work: _Work, number: int, general: Wanted | None, alternatives: int
             found.append(_found(work, row, options, answer))
             sets.append(optimal.changed(search, answer.picks))
     typical = work.typical(wanted) if found else None
-    return rows_of(job.data, job.model, number, wanted, before, decide, found, typical, note)
+    return Answered(number, wanted, before, found, typical, note)
 
 
 def _frame(view: CellView, row: int, options: list[Options], picks: Rows) -> Frame:
