@@ -24,6 +24,7 @@ from showcause.adapters.dataset import Dataset, frame_digest
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import Model
 from showcause.adapters.others import Others
+from showcause.adapters.wanted import Answered, voted
 from showcause.core.artifact import Artifact
 from showcause.core.errors import NotApplicable, ParameterError, choices
 from showcause.core.kinds import build
@@ -110,6 +111,18 @@ class Job:
         if self.panel is None:
             raise NotApplicable(NO_PANEL)
         return self.panel
+
+    def asked_again(self, answered: Sequence[Answered]) -> tuple[list[Answered], dict[str, Any]]:
+        """Counterfactuals with what each member of the panel says of them, and what the spec says of it: without a
+        panel, why nothing is said."""
+        if self.panel is None:
+            return list(answered), {"refits": NO_PANEL}
+        cases = [(found.frame, one.wanted.reached) for one in answered for found in one.found]
+        try:
+            votes, facts = self.panel.votes(self, cases)
+        except NotApplicable as error:
+            return list(answered), {"refits": str(error)}
+        return voted(answered, votes), {"refits": "each member of the panel was asked about every alternative", **facts}
 
     def rng(self, *key: str | int) -> np.random.Generator:
         """A fresh generator that depends on the seed and the key alone: never share one between two purposes."""

@@ -18,13 +18,12 @@ from showcause.adapters.dataset import Dataset
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import Model, adapt, plain_labels
 from showcause.adapters.refit import Refit, bootstrapped, cloned
-from showcause.adapters.wanted import Answered, voted
 from showcause.core import canonical
 from showcause.core.artifact import Artifact
 from showcause.core.errors import ModelError, NotApplicable, ParameterError, ShowcauseError, spoken
 from showcause.core.snapshot import Snapshot
 from showcause.methods import named
-from showcause.methods.method import NO_PANEL, Decision, Job, run
+from showcause.methods.method import Decision, Job, run
 
 Source = Literal["refits", "folds", "nights"]
 Reached = Callable[
@@ -192,18 +191,6 @@ class Panel:
             del made[number]
             failed[number] = f"{method} was made with another version, parameters, seed or rows than in the last one"
         return made, failed
-
-
-def asked_again(job: Job, answered: Sequence[Answered]) -> tuple[list[Answered], dict[str, Any]]:
-    """With what each member says of every alternative, and what the spec says of it: why nothing is said without."""
-    if job.panel is None:
-        return list(answered), {"refits": NO_PANEL}
-    cases = [(found.frame, one.wanted.reached) for one in answered for found in one.found]
-    try:
-        votes, facts = job.panel.votes(job, cases)
-    except NotApplicable as error:
-        return list(answered), {"refits": str(error)}
-    return voted(answered, votes), {"refits": "each member of the panel was asked about every alternative", **facts}
 
 
 def of_refits(count: int, given: Refit | None, of: Job, labels: Any) -> Panel:

@@ -14,7 +14,6 @@ from showcause.adapters.recourse import allowed
 from showcause.adapters.wanted import Answered, Found, Wanted, asked, neighbours, other, table
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method, positive
-from showcause.methods.panel import asked_again
 
 POOL = 5_000  # rows whose cells may be taken
 NONE = "none was found among the rows at hand: each that is decided so differs in what must not change"
@@ -83,7 +82,7 @@ def compute(
         used.append(asked_about)
         answered.append(Answered(number, wanted, before[done], found, kept[wanted][0], note))
         job.tick((done + 1) / len(chosen))
-    answered, refits = asked_again(job, answered)
+    answered, refits = job.asked_again(answered)
     spec: dict[str, Any] = {
         **job.rows_spec(chosen),
         **job.space,

@@ -21,7 +21,6 @@ from showcause.adapters.replaced import forest_view
 from showcause.adapters.wanted import Answered, Found, Wanted, asked, neighbours, other, table
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method, positive
-from showcause.methods.panel import asked_again
 
 NONE = "no allowed change leads to another outcome: that is proven"
 OPEN = "none was found within the effort and time, which does not prove that there is none"
@@ -110,7 +109,7 @@ def compute(
     for done, number in enumerate(chosen.tolist()):
         answered.append(_example(work, number, general, alternatives))
         job.tick((done + 1) / len(chosen))
-    answered, refits = asked_again(job, answered)
+    answered, refits = job.asked_again(answered)
     spec: dict[str, Any] = {
         **job.rows_spec(chosen),
         **job.space,
