@@ -48,7 +48,9 @@ class Server:
     process: subprocess.Popen[bytes]
 
 
-def serve(folder: Path, *words: str, environment: Mapping[str, str] | None = None, within: float = 90) -> Server:
+def serve(
+    folder: Path, *words: str, environment: Mapping[str, str] | None = None, within: float = 90, health: str = "/health"
+) -> Server:
     """Start `mlflow server` with sqlite and artifacts in `folder`, and wait until it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -70,7 +72,7 @@ def serve(folder: Path, *words: str, environment: Mapping[str, str] | None = Non
     uri, until = f"http://127.0.0.1:{port}", time.monotonic() + within
     while True:
         try:
-            with urllib.request.urlopen(f"{uri}/health", timeout=2) as answer:
+            with urllib.request.urlopen(uri + health, timeout=2) as answer:
                 if answer.status == 200:
                     return Server(uri, folder, process)
         except OSError:

@@ -31,7 +31,12 @@ def installed(folder: Path) -> Path:
 
 @contextmanager
 def guarded(
-    folder: Path, *words: str, policy: str = POLICY_TOML, trust: str = "", environment: Mapping[str, str] | None = None
+    folder: Path,
+    *words: str,
+    policy: str = POLICY_TOML,
+    trust: str = "",
+    environment: Mapping[str, str] | None = None,
+    health: str = "/health",
 ) -> Iterator[Server]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "showcause.toml").write_text(policy)
@@ -40,7 +45,7 @@ def guarded(
     path = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(installed(folder / "installed")), path]))
     try:
-        server = serve(folder, "--app-name", "showcause", *words, environment=environment)
+        server = serve(folder, "--app-name", "showcause", *words, environment=environment, health=health)
     finally:
         os.environ.pop("PYTHONPATH")
         if path is not None:

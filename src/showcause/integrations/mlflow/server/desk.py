@@ -30,6 +30,11 @@ def client() -> Any:
     return mlflow.MlflowClient(tracking, os.environ.get(REGISTRY_STORE_URI_ENV_VAR) or tracking)
 
 
+def registry() -> Any:
+    """The same for registered models, prompts among them, which the client above says are not there."""
+    return client()._get_registry_client()
+
+
 def log_location() -> str | None:
     """Where experiments made here keep artifacts, as the server would choose it."""
     from mlflow.server.constants import ARTIFACT_ROOT_ENV_VAR
@@ -97,14 +102,14 @@ class Served:
 
 def serving(name: str, rules: Settings | None = None) -> Iterator[Served]:
     """The versions of a registered model that are served. Raises what MLflow raises for a model that is not there."""
-    yield from _of(client().get_registered_model(name), rules or settings(name))
+    yield from _of(registry().get_registered_model(name), rules or settings(name))
 
 
 def all_served() -> Iterator[Served]:
     """Of every registered model."""
     token = None
     while True:
-        page = client().search_registered_models(max_results=PAGE, page_token=token)
+        page = registry().search_registered_models(max_results=PAGE, page_token=token)
         for found in page:
             yield from _of(found, settings(found.name))
         token = page.token
@@ -118,10 +123,10 @@ def _of(found: Any, rules: Settings) -> Iterator[Served]:
         if rules.guards_stage(version.current_stage or "None"):
             named.setdefault(str(version.version), f"{found.name} in {version.current_stage}")
     for number, via in named.items():
-        version = client().get_model_version(found.name, number)
+        version = registry().get_model_version(found.name, number)
         if is_prompt(version):
             continue
-        uri = client().get_model_version_download_uri(found.name, number)
+        uri = registry().get_model_version_download_uri(found.name, number)
         try:
             there = real(uri)
         except (StoreError, NotFound):
@@ -142,7 +147,7 @@ def of_runs(run_ids: set[str]) -> Iterator[Served]:
     for run_id in run_ids:
         token = None
         while True:
-            page = client().search_model_versions(f"run_id='{run_id}'", max_results=PAGE, page_token=token)
+            page = registry().search_model_versions(f"run_id='{run_id}'", max_results=PAGE, page_token=token)
             names |= {version.name for version in page}
             token = page.token
             if not token:

@@ -85,7 +85,7 @@ def set_stage(asked: Asked) -> Follow | None:
 
     said = parsed("TransitionModelVersionStage")
     stage, rules = get_canonical_stage(said.stage), settings(said.name)
-    now = desk.client().get_model_version(said.name, said.version).current_stage
+    now = desk.registry().get_model_version(said.name, said.version).current_stage
     if now != stage and rules.guards_stage(now or "None"):
         message = f"it leaves {now} when the gate puts another version there, with archive_existing_versions"
         raise no("protected", f"models:/{said.name}/{said.version}", message)
@@ -95,7 +95,7 @@ def set_stage(asked: Asked) -> Follow | None:
 def move(name: str, version: str, alias: str, rules: Settings, asked: Asked) -> Follow | None:
     """The gate; what passes is entered in the alias's log before MLflow moves it."""
     client, moment = desk.client(), datetime.now(UTC).isoformat(timespec="seconds")
-    found = client.get_model_version(name, version)
+    found = desk.registry().get_model_version(name, version)
     if desk.is_prompt(found):
         return None
     name, version = found.name, str(found.version)  # in their one spelling
