@@ -24,6 +24,7 @@ os.environ.update(
     DO_NOT_TRACK="true",
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
     MLFLOW_HTTP_REQUEST_MAX_RETRIES="1",
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
     GIT_PYTHON_REFRESH="quiet",
 )
 QUIET = tuple(
