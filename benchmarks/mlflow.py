@@ -9,11 +9,6 @@ table: medians, and the median of the ratios of neighbours, which a busy machine
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]  # `mlflow` is not us
-
 import argparse
 import contextlib
 import io
@@ -23,11 +18,13 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
@@ -65,6 +62,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--full", action="store_true", help="also with every method there is")
     options = parser.parse_args()
+    sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]  # not this file
     import mlflow
     import pandas as pd
     import xgboost
@@ -107,19 +105,20 @@ def main() -> None:
                 pairs[content].append((alone, beside))
                 assert result.metrics["showcause_complete"] == 1, result.artifacts["showcause"].content
     print(
-        f"\n{options.rows:,} rows, 29 features, XGBoost, {options.trees} trees of depth 6; MLflow {mlflow.__version__}\n"
+        f"\n{options.rows:,} rows, 29 features, {options.trees} trees of depth 6; MLflow {mlflow.__version__}, "
+        f"XGBoost {xgboost.__version__}\n"
     )
     print(
-        "| evaluation | first in the process | median | added, median of pairs | least | most |\n|---|---|---|---|---|---|"
+        "| evaluation | first in the process | median | added, median of pairs | least | most |\n"
+        "|---|---|---|---|---|---|"
     )
     alone = statistics.median(a for pair in pairs.values() for a, _ in pair)
     print(f"| MLflow's own, without SHAP | {cold[None]:.2f} s | {alone:.2f} s | | | |")
     for content, found in pairs.items():
         added = [beside / alone - 1 for alone, beside in found]
         spread = f"{statistics.median(added):.0%} | {min(added):.0%} | {max(added):.0%}"
-        print(
-            f"| with showcause, {content} | {cold[content]:.2f} s | {statistics.median(b for _, b in found):.2f} s | {spread} |"
-        )
+        median = statistics.median(b for _, b in found)
+        print(f"| with showcause, {content} | {cold[content]:.2f} s | {median:.2f} s | {spread} |")
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ __all__ = [
 
 
 # Doors to other people's tools, modules of their own: `showcause.mlflow.log(…)`. Each needs its extra.
-_DOORS = {"mlflow": "integrations.mlflow"}
+_DOORS = {"mlflow": "integrations.mlflow", "sklearn": "integrations.sklearn"}
 
 
 def __getattr__(name: str) -> Any:

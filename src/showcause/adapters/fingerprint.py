@@ -19,6 +19,7 @@ import numpy as np
 LEFT_OUT = frozenset(
     {"n_jobs", "nthread", "thread_count", "n_threads", "num_threads", "verbose", "verbosity", "warm_start", "memory"}
     | {"random_state", "_random_seed", "_rng", "random_state_", "_random_state", "pre_dispatch", "callbacks"}
+    | {"_skl_callbacks", "_skl_callbacks_to_teardown", "_callback_fit_ctx", "_parent_callback_ctx"}
     | {"_sklearn_version", "cv_results_", "refit_time_", "scorer_", "_scorer", "_feature_subsample_rng", "copy_X"}
 )
 MAX_DEPTH = 200
