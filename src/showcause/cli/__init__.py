@@ -12,6 +12,10 @@ from collections.abc import Sequence
 INCOMPLETE, BAD_INPUT, INTERNAL, INTERRUPTED = 1, 2, 3, 130
 
 
+class Interrupted(Exception):
+    """Ctrl-C in a command that has something to say of what it did until then."""
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code; a traceback is shown with --debug only."""
     sys.exit(run(sys.argv[1:] if words is None else words))
@@ -35,6 +39,8 @@ def run(words: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
         return _interrupted()
+    except Interrupted as error:
+        return _interrupted(str(error))
     except Exception as error:
         if type(error).__name__ == "Abort":  # what older parsers make of it
             return _interrupted()
@@ -45,10 +51,11 @@ def run(words: Sequence[str]) -> int:
         return _failed(error)
 
 
-def _interrupted() -> int:
+def _interrupted(said: str = "") -> int:
     from showcause.cli.terminal import complain
 
-    complain("interrupted: nothing was published. What was finished is kept and reused by the next run")
+    told = said or "nothing was published. What was finished is kept and reused by the next run"
+    complain(f"interrupted: {told}")
     return INTERRUPTED
 
 

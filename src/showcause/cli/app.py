@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from showcause.cli import INCOMPLETE, check, differences, signing
+from showcause.cli import INCOMPLETE, backfill, check, differences, signing
 from showcause.cli.options import POLICY, STORE, RefArgument, StoreOption, TrustOption
 from showcause.cli.terminal import complain, say, write
 
@@ -449,6 +449,7 @@ def gc(
 
 
 check.register(app)
+backfill.register(app)
 differences.register(app)
 signing.register(app)
 

@@ -53,21 +53,21 @@ def run(options: Options) -> Snapshot:
     _tell_costs()
     rules = Policy.of(options.policy)
     loaded = load_model(options.model, allow_pickle=options.allow_pickle)
-    roles, times = _roles(options, rules)
+    roles, times = roles_of(rules, label=options.label, id=options.id, context=options.context)
     given = {"label": roles.label, "id": roles.id, "context": list(options.context or [])}
     rules = replace(rules, data={**rules.data, **{role: name for role, name in given.items() if name}})
     rows = split(read_table(options.data, times=times), roles, need_label=True)
     train: Any = None
     if options.train is not None:
-        trained = split(_beside(options.train, roles, times), roles)
+        trained = split(beside(options.train, roles, times), roles)
         X = recast(loaded.native, trained.X)
         train = X if trained.y is None else (X, trained.y)
     background = None
     if options.background is not None:
-        background = recast(loaded.native, split(_beside(options.background, roles, times), roles).X)
+        background = recast(loaded.native, split(beside(options.background, roles, times), roles).X)
     reference = None
     if options.reference is not None:
-        pinned = split(_beside(options.reference, roles, times), roles)
+        pinned = split(beside(options.reference, roles, times), roles)
         reference = {"X": recast(loaded.native, pinned.X), "y": pinned.y, "context": pinned.context}
     try:
         return showcause.explain(
@@ -114,20 +114,22 @@ def _tell_costs() -> None:
     costs.handlers = [Told()]
 
 
-def _roles(options: Options, rules: Policy) -> tuple[Roles, list[str]]:
+def roles_of(
+    rules: Policy, *, label: str | None = None, id: str | None = None, context: Sequence[str] | None = None
+) -> tuple[Roles, list[str]]:
     """What the options say, else the policy. Weight and time stand apart too: the model never sees them."""
     said = rules.data
-    context = list(said.get("context", []) if not options.context else options.context)
+    context = list(context or said.get("context", []))
     apart = [said[role] for role in ("weight", "time") if role in said]
     roles = Roles(
-        options.label or said.get("label"),
-        options.id or said.get("id"),
+        label or said.get("label"),
+        id or said.get("id"),
         tuple(dict.fromkeys([*context, *apart])),
     )
     return roles, [said["time"]] if "time" in said else []
 
 
-def _beside(path: Path, roles: Roles, times: Sequence[str]) -> Any:
+def beside(path: Path, roles: Roles, times: Sequence[str]) -> Any:
     """Training or background rows: columns with roles may be absent, and are filled with nulls where they are."""
     import pyarrow as pa
 
