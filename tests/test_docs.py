@@ -100,11 +100,13 @@ def no_mlflow_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
     mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
     mlflow.tracking.fluent._active_experiment_id = None
 
 

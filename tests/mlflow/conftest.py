@@ -108,7 +108,8 @@ def mlflow(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def connected(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import mlflow
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # MLflow sets both for subprocesses
+        monkeypatch.setenv(variable, server.uri)
     mlflow.set_tracking_uri(server.uri)
     mlflow.set_registry_uri(server.uri)
     yield mlflow
