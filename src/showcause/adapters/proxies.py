@@ -30,12 +30,14 @@ OPTIONS = {"learning_rate": 0.1, "min_samples_leaf": 10, "early_stopping": False
 @dataclass(frozen=True)
 class Proxy:
     """matrix (pool, p): the rows explained, then the background, as numbers; fold (m,) of each background row; one
-    forest a fold and output; `answers` of the pool (folds, pool, K)."""
+    forest a fold and output, and what it tells apart of the matrix, so that a mixed row is mixed codes; `pool` its
+    answers (folds, pool, K)."""
 
     matrix: Rows
     size: int
     fold: Rows
     forests: list[list[Forest]]
+    codes: list[list[Rows]]
     pool: Rows
 
     def ask(self, row: Rows, donor: Rows, inside: Rows) -> Rows:
@@ -45,8 +47,9 @@ class Proxy:
             mine = np.flatnonzero(self.fold[donor] == h)
             for start in range(0, len(mine), BLOCK):
                 part = mine[start : start + BLOCK]
-                mixed = np.where(inside[part], self.matrix[row[part]], self.matrix[self.size + donor[part]])
-                out[part] = _predict(forests, mixed)
+                for k, (forest, codes) in enumerate(zip(forests, self.codes[h], strict=True)):
+                    mixed = np.where(inside[part], codes[row[part]], codes[self.size + donor[part]])
+                    out[part, k] = forest.predict_codes(mixed)[:, 0]
         return out
 
     def ends(self, row: int, donors: Rows) -> tuple[Rows, Rows]:
@@ -67,10 +70,6 @@ class Proxy:
 def _padded(values: list[Rows], p: int) -> list[Rows]:
     """The last columns may be ones that no tree splits."""
     return [np.concatenate([v, np.zeros((len(v), p - v.shape[1]))], axis=1) for v in values]
-
-
-def _predict(forests: list[Forest], rows: Rows) -> Rows:
-    return np.column_stack([forest.predict(rows)[:, 0] for forest in forests])
 
 
 def fitted(matrix: Rows, table: Table, explained: Sequence[Explained], trees: int) -> Proxy | None:
@@ -94,8 +93,12 @@ def fitted(matrix: Rows, table: Table, explained: Sequence[Explained], trees: in
         rows = np.concatenate([mixed, matrix[:size], matrix[size + behind]])
         told = np.concatenate([answer[others], table.predictions, table.reference[behind]])
         forests.append([_fit(rows, told[:, k], trees) for k in range(outputs)])
-    pool = np.stack([_predict(each, matrix) for each in forests])
-    return Proxy(matrix, size, fold, forests, pool)
+    codes = [[forest.encode(matrix) for forest in each] for each in forests]
+    told_by = [
+        [f.predict_codes(c)[:, 0] for f, c in zip(*both, strict=True)] for both in zip(forests, codes, strict=True)
+    ]
+    pool = np.stack([np.column_stack(each) for each in told_by])
+    return Proxy(matrix, size, fold, forests, codes, pool)
 
 
 def _evaluated(table: Table, explained: Sequence[Explained]) -> tuple[Rows, Rows, Rows, Rows]:

@@ -32,7 +32,7 @@ class Plan:
     kind="attribution",
     version=2,
     after=("examples/representative",),
-    in_snapshot={"max_rows": 100, "max_cells": 100_000, "evaluations": 250_000, "trees": 40},
+    in_snapshot={"max_rows": 100, "max_cells": 100_000, "evaluations": 100_000, "trees": 40},
 )
 def compute(
     job: Job,

@@ -91,7 +91,8 @@ def _injected(job: Job, spec: Any, source: str, rows: int, background: int) -> R
     if spec["estimator"] == "exact enumeration":
         return exact_values(model, wide, behind).phi
     rngs = [job.rng("dummy orders", i) for i in range(len(wide))]
-    return sampled_values(model, wide, behind, rngs, EVALUATIONS * len(wide.names)).phi
+    trees = spec["params"]["trees"]
+    return sampled_values(model, wide, behind, rngs, EVALUATIONS * len(wide.names), trees=trees).phi
 
 
 def _free(names: tuple[str, ...]) -> str:
