@@ -21,7 +21,7 @@ from showcause.verbs.differences.panels import matrix
 from showcause.verbs.differences.sides import Sides, standard_error
 from showcause.verbs.differences.tables import COUNTS, LESS, NEITHER
 from showcause.verbs.open import open as open_snapshot
-from showcause.views.narrative import say
+from showcause.views.sentence import say
 from showcause.views.words import listed
 from showcause.views.words import metric as spoken
 

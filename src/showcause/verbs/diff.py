@@ -16,7 +16,7 @@ from showcause.verbs.differences import curves, flips, manifest, others, panels,
 from showcause.verbs.differences.policy import findings
 from showcause.verbs.differences.sides import NO_PANEL, Sides
 from showcause.verbs.open import open as open_snapshot
-from showcause.views.narrative import say
+from showcause.views.sentence import say
 
 FIRST = 3  # flagged changes that the headline repeats
 LIMIT = 3_000  # changes in a document; what is flagged comes first, and `cut` counts the rest

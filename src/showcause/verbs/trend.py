@@ -17,8 +17,8 @@ from showcause.verbs.compare import DEFAULT
 from showcause.verbs.differences.panels import matrix
 from showcause.verbs.differences.sides import Sides
 from showcause.verbs.open import DEFAULT_STORE
-from showcause.views.narrative import say
 from showcause.views.picture import bounds
+from showcause.views.sentence import say
 
 MEASURES = ("importance/permutation", "importance/shap")
 PANEL = "refits/importance"

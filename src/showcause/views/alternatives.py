@@ -6,8 +6,8 @@ from typing import Any
 
 from showcause.views.figures import counterfactual as changed
 from showcause.views.figures import rule as rules
-from showcause.views.narrative import Place, Sentence, Share, say
 from showcause.views.picture import Picture, Row
+from showcause.views.sentence import Place, Sentence, Share, say
 from showcause.views.words import listed, short
 
 SAID = 3  # rules or alternatives told in full

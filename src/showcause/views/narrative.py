@@ -11,66 +11,20 @@ Two voices: "engineer" names the noise behind each interval; "officer" speaks pl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from showcause.core.artifact import Artifact
 from showcause.views.figures.importance import is_group, ranked, weight
 from showcause.views.picture import BARS, Picture, Row, bounds
-from showcause.views.words import Words, clean, listed, metric, number, percent, short
+from showcause.views.scores import score
+from showcause.views.sentence import Place, Sentence, Share, apart, measured, say, surely
+from showcause.views.words import Words, clean, listed, short
 
 NOISE = {
     "rows": "Intervals say how far other rows would move the value; another training could move it further.",
     "monte-carlo": "Intervals say how far more sampling would move the value, not other rows or another training.",
     "refits": "Intervals say how far another training would move the value.",
 }
-
-
-@dataclass(frozen=True)
-class Share:
-    """A number to be said as a percentage."""
-
-    value: float
-
-
-@dataclass(frozen=True)
-class Place:
-    """A number in its feature's own words, such as an input or a place on an axis."""
-
-    text: str
-    value: float
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """`numbers`: what was said and the value it stands for; `names`: the parts that users typed."""
-
-    text: str
-    numbers: tuple[tuple[str, float], ...] = ()
-    names: tuple[str, ...] = ()
-
-
-def say(template: str, **parts: float | int | str | Share | Place) -> Sentence:
-    """Fill the template. Its own text holds no digit but in "95 %": every other number is a part."""
-    said: dict[str, str] = {}
-    numbers: list[tuple[str, float]] = []
-    names: list[str] = []
-    for name, part in parts.items():
-        if f"{{{name}}}" not in template:
-            continue
-        if isinstance(part, str):
-            said[name] = part if name == "names" else short(part, 60)
-            names.append(said[name])
-        elif isinstance(part, Place):
-            said[name] = part.text
-            numbers.append((part.text, part.value))
-        elif isinstance(part, Share):
-            said[name] = percent(part.value)
-            numbers.append((said[name], part.value))
-        else:
-            said[name] = number(part)
-            numbers.append((said[name], float(part)))
-    return Sentence(clean(template.format(**said)), tuple(numbers), tuple(clean(name) for name in names))
 
 
 def sentences(
@@ -119,33 +73,13 @@ def _labelled(note: str, picture: Picture) -> str:
     return f"{picture.words.label(feature)}: {rest}" if colon and feature in picture.words.features else note
 
 
-def _measured(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row["value"] is not None]
-
-
-def _surely(row: Row) -> bool:
-    """The value's interval excludes zero; without an interval the value itself decides."""
-    low, high = bounds(row)
-    if low is None or high is None:
-        return bool(row["value"])
-    return low > 0 or high < 0
-
-
-def _apart(one: Row, other: Row) -> bool:
-    """Both intervals are known and do not overlap."""
-    a, b = bounds(one), bounds(other)
-    if a[0] is None or a[1] is None or b[0] is None or b[1] is None:
-        return False
-    return a[0] > b[1] or b[0] > a[1]
-
-
 def importance(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = [row for row in ranked(_measured(picture.rows)) if not is_group(row)]
+    rows = [row for row in ranked(measured(picture.rows)) if not is_group(row)]
     rows.sort(key=lambda row: -weight(row))
     if rows and "term" in rows[0]:
         template = "Largest, times the scale of its column: {name} ({value})."
         return [say(template, name=picture.name(rows[0]), value=rows[0]["value"])]
-    sure = [row for row in rows if _surely(row)]
+    sure = [row for row in rows if surely(row)]
     if not rows:
         return []
     if not sure:
@@ -176,7 +110,7 @@ def importance(picture: Picture, plain: bool) -> list[Sentence]:
 def _groups(picture: Picture) -> list[Sentence]:
     """What correlated features amount to together, since each alone may seem idle while the others stand in for it."""
     found = []
-    for row in [row for row in ranked(_measured(picture.rows)) if is_group(row)][:3]:
+    for row in [row for row in ranked(measured(picture.rows)) if is_group(row)][:3]:
         names = listed([picture.words.label(part) for part in row["group"].split(" + ")])
         found.append(say("Together, {names}: {value}.", names=names, value=row["value"]))
     return found
@@ -200,7 +134,7 @@ def _ties(picture: Picture, sure: Sequence[Row], plain: bool) -> list[Sentence]:
             found.append(say(template, name=name, low=tied[0]["rank_low"], high=last))
         return found
     first, second = picture.name(sure[0]), picture.name(sure[1])
-    if bounds(sure[0])[0] is None or _apart(sure[0], sure[1]):
+    if bounds(sure[0])[0] is None or apart(sure[0], sure[1]):
         return []
     template = "{a} and {b} may matter equally." if plain else "Which of {a} and {b} comes first is not settled."
     return [say(template, a=first, b=second)]
@@ -209,7 +143,7 @@ def _ties(picture: Picture, sure: Sequence[Row], plain: bool) -> list[Sentence]:
 def attribution(picture: Picture, plain: bool) -> list[Sentence]:
     from showcause.views.figures.attribution import by_size
 
-    rows = _measured(picture.rows)
+    rows = measured(picture.rows)
     if not rows:
         return []
     if "example" not in picture.choice:
@@ -228,7 +162,7 @@ def attribution(picture: Picture, plain: bool) -> list[Sentence]:
         fit = Share(first.get("fit") or 0.0)
         found.append(say(template, prediction=first["prediction"], base=first["base"], fit=fit))
     for row in sorted(rows, key=lambda r: (-abs(r["value"]), r["feature"]))[: 3 if plain else 4]:
-        if row["value"] and _surely(row):
+        if row["value"] and surely(row):
             verb = "raises" if row["value"] > 0 else "lowers"
             template = "{name} ({input}) " + verb + " it by {by}."
             name = picture.words.label(row["feature"])
@@ -264,7 +198,7 @@ def _input(picture: Picture, row: Row) -> Place | str:
 
 
 def curve(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = [row for row in _measured(picture.rows) if row.get("example") is None]
+    rows = [row for row in measured(picture.rows) if row.get("example") is None]
     features = list(dict.fromkeys(row["feature"] for row in rows))
     if not rows:
         singles = len({row["example"] for row in picture.rows if row.get("example") is not None})
@@ -290,7 +224,7 @@ def _course(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence
     first, last = placed[0], placed[-1]
     low = min(placed, key=lambda row: (row["value"], row["at"]))
     high = max(placed, key=lambda row: (row["value"], -row["at"]))
-    if low["value"] == high["value"] or (bounds(low)[0] is not None and not _apart(low, high)):
+    if low["value"] == high["value"] or (bounds(low)[0] is not None and not apart(low, high)):
         return [say("The output does not change with {name} beyond noise.", name=name)]
     steady = {low["at"], high["at"]} == {first["at"], last["at"]}
     a, b = (Share(low["value"]), Share(high["value"])) if picture.chances else (low["value"], high["value"])
@@ -320,7 +254,7 @@ def _levels(picture: Picture, rows: Sequence[Row], plain: bool) -> list[Sentence
 
     low, high = min(rows, key=lambda row: row["value"]), max(rows, key=lambda row: row["value"])
     name = picture.words.label(rows[0]["feature"])
-    if low["value"] == high["value"] or (bounds(low)[0] is not None and not _apart(low, high)):
+    if low["value"] == high["value"] or (bounds(low)[0] is not None and not apart(low, high)):
         return [say("The output does not differ between the levels of {name} beyond noise.", name=name)]
     a, b = (Share(low["value"]), Share(high["value"])) if picture.chances else (low["value"], high["value"])
     parts: dict[str, Any] = {"name": name, "low": level(low), "high": level(high), "a": a, "b": b}
@@ -344,7 +278,7 @@ def _gain(picture: Picture, plain: bool) -> list[Sentence]:
 
 def _calibration(picture: Picture, plain: bool) -> list[Sentence]:
     """The bin that lies furthest from the diagonal, where its interval excludes the diagonal."""
-    rows = [row for row in _measured(picture.rows) if row.get("at") is not None]
+    rows = [row for row in measured(picture.rows) if row.get("at") is not None]
     off = [row for row in rows if _misses(row)]
     if not rows or bounds(rows[0])[0] is None:
         return []
@@ -366,8 +300,8 @@ def _misses(row: Row) -> bool:
 
 
 def _residuals(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = [row for row in _measured(picture.rows) if row.get("at") is not None]
-    off = [row for row in rows if bounds(row)[0] is not None and _surely(row)]
+    rows = [row for row in measured(picture.rows) if row.get("at") is not None]
+    off = [row for row in rows if bounds(row)[0] is not None and surely(row)]
     if not off:
         return []
     worst = max(off, key=lambda row: abs(row["value"]))
@@ -385,165 +319,13 @@ CURVES: dict[str, Callable[[Picture, bool], list[Sentence]]] = {
 
 
 def surface(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = _measured(picture.rows)
+    rows = measured(picture.rows)
     if not rows:
         return []
     low, high = min(rows, key=lambda row: row["value"]), max(rows, key=lambda row: row["value"])
     a, b = picture.words.label(high["feature"]), picture.words.label(high["feature_b"])
     template = "Over {a} and {b}, the output runs from {low} to {high}."
     return [say(template, a=a, b=b, low=low["value"], high=high["value"])]
-
-
-SHARES = ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "base_rate")
-PLAIN_HEADLINES = ("accuracy", "roc_auc", "r2", "mae")
-HEADLINES = ("roc_auc", "accuracy", "log_loss", "r2", "rmse", "mae")
-
-
-def score(picture: Picture, plain: bool) -> list[Sentence]:
-    if picture.artifact.name == "model/performance":
-        return _performance(picture, plain)
-    if picture.artifact.name.startswith("segments/"):
-        return _segments(picture, plain)
-    return [] if plain else _checks(picture)
-
-
-def _rows_but_metric(picture: Picture) -> list[Row]:
-    choice = {name: value for name, value in picture.choice.items() if name != "metric"}
-    return Picture(picture.artifact, picture.words, choice).rows
-
-
-def _performance(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = [row for row in _measured(_rows_but_metric(picture)) if row.get("target") is None]
-    by = {(row.get("segment") or "all", row["metric"]): row for row in rows}
-    known = [name for name in (PLAIN_HEADLINES if plain else HEADLINES) if ("all", name) in by]
-    found = []
-    for name in known:
-        row = by["all", name]
-        found += _plainly(name, row) if plain else [_headline(name, row)]
-    for name in ("accuracy", "r2") if plain else known:
-        if ("all", name) in by and ("train", name) in by and _apart(by["all", name], by["train", name]):
-            row, train = by["all", name], by["train", name]
-            if plain:
-                both = {"train": Share(train["value"]), "value": Share(row["value"])}
-                found.append(say("On the cases it learned from, it reaches {train}; on new ones {value}.", **both))
-            else:
-                template = "{name} on the training rows is {train}, beyond the interval of these rows."
-                found.append(say(template, name=_upper(metric(name)), train=train["value"]))
-    if any(row.get("reference") is not None for row in rows):
-        base = picture.spec.get("baseline", {})
-        predicts = base.get("predicts") if isinstance(base, Mapping) else None
-        if plain or not predicts:
-            found.append(Sentence("Red ticks show what always giving the same answer would reach."))
-        else:
-            found.append(say("Red ticks mark a baseline that always predicts {what}.", what=str(predicts)))
-    return found
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _headline(name: str, row: Row) -> Sentence:
-    low, high = bounds(row)
-    template, parts = "{metric}: {value}", {"value": row["value"]}
-    if low is not None and high is not None:
-        template, parts = template + " (95 % from {low} to {high})", {**parts, "low": low, "high": high}
-    if row.get("reference") is not None:
-        template, parts = template + ", a trivial baseline {base}", {**parts, "base": row["reference"]}
-    return say(template + ".", metric=_upper(metric(name)), **parts)
-
-
-def _plainly(name: str, row: Row) -> list[Sentence]:
-    value, base = row["value"], row.get("reference")
-    if name == "accuracy":
-        found = [say("It decides {value} of cases correctly.", value=Share(value))]
-        low, high = bounds(row)
-        if base is not None and low is not None and high is not None and low <= base <= high:
-            template = "That is about what always giving the most common answer would reach: {base}."
-            found.append(say(template, base=Share(base)))
-        elif base is not None:
-            found.append(say("Always giving the most common answer would reach {base}.", base=Share(base)))
-        return found
-    if name == "roc_auc":
-        template = "Shown one case of each outcome, it tells which is which {value} of the time."
-        return [say(template, value=Share(value))]
-    if name == "r2":
-        return (
-            [say("It explains {value} of the differences between cases.", value=Share(value))]
-            if value > 0
-            else [Sentence("It predicts no better than always giving the average.")]
-        )
-    if name == "mae":
-        return [say("On average its prediction is off by {value}.", value=value)]
-    return []
-
-
-def _segments(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = picture.rows
-    wanted = list(dict.fromkeys(row["metric"] for row in rows))
-    found: list[Sentence] = []
-    if len(wanted) == 1:
-        measured = [row for row in _measured(rows) if row.get("segment") not in (None, "all", row.get("by"))]
-        found += _widest(picture, measured, wanted[0])
-        if not plain and any(row.get("reference") is not None for row in measured):
-            found.append(Sentence("Red ticks mark all rows together."))
-        found += [_between(picture, row) for row in _measured(rows) if row.get("by") and row["segment"] == row["by"]]
-    few = len({row.get("segment") for row in rows if row["value"] is None})
-    if few:
-        one = few == 1
-        found.append(say("{n} " + ("group has" if one else "groups have") + " too few rows to say anything.", n=few))
-    return found
-
-
-def _widest(picture: Picture, measured: Sequence[Row], name: str) -> list[Sentence]:
-    """The widest gap between levels of one column, first among those that noise does not explain. Rows without a level
-    stand apart: they are no group."""
-    levels: dict[Any, list[Row]] = {}
-    for row in measured:
-        if row.get("level") != "missing":
-            levels.setdefault(row.get("by"), []).append(row)
-    ends = [(min(of, key=_value), max(of, key=_value)) for of in levels.values() if len(of) > 1]
-    if not ends:
-        return []
-    low, high = max(ends, key=lambda pair: (_apart(*pair), pair[1]["value"] - pair[0]["value"]))
-    shares = picture.plain and name in SHARES
-    a, b = (Share(low["value"]), Share(high["value"])) if shares else (low["value"], high["value"])
-    chance = bounds(low)[0] is not None and not _apart(low, high)
-    template = "{what}: lowest for {low} ({a}), highest for {high} ({b})" + ("; this may be chance." if chance else ".")
-    what = _upper(metric(name, plain=picture.plain))
-    return [say(template, what=what, low=_segment(picture, low), high=_segment(picture, high), a=a, b=b)]
-
-
-def _value(row: Row) -> float:
-    return float(row["value"])
-
-
-def _between(picture: Picture, row: Row) -> Sentence:
-    """One number about all levels of a column: a ratio of 1 or a difference of 0 means alike."""
-    low, high = bounds(row)
-    template, parts = "Between the groups of {name}: {value}", {"value": row["value"]}
-    if low is not None and high is not None:
-        template, parts = template + " (95 % from {low} to {high})", {**parts, "low": low, "high": high}
-    if row.get("reference") is not None:
-        template, parts = template + "; alike would be {alike}", {**parts, "alike": row["reference"]}
-    return say(template + ".", name=picture.words.label(row["by"]), **parts)
-
-
-def _segment(picture: Picture, row: Row) -> str:
-    return picture.words.segment(row.get("by"), row.get("level"), row.get("segment"))
-
-
-def _checks(picture: Picture) -> list[Sentence]:
-    rows = [row for row in _measured(picture.rows) if row.get("reference") is not None]
-    limit = str(picture.spec.get("limit", "held to"))
-    return [
-        say("{name}: {value}, {limit} {reference}.", name=_upper(metric(row["metric"])), limit=limit, **_pair(row))
-        for row in rows
-    ]
-
-
-def _pair(row: Row) -> dict[str, float]:
-    return {"value": row["value"], "reference": row["reference"]}
 
 
 def example(picture: Picture, plain: bool) -> list[Sentence]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from showcause.views.figures.neighbour import place, shown
-from showcause.views.narrative import Sentence, say
 from showcause.views.picture import Picture, Row
+from showcause.views.sentence import Sentence, say
 
 PLAIN = {"like": "decided alike", "unlike": "decided otherwise"}
 

@@ -11,7 +11,7 @@ import numpy as np
 from showcause.core.artifact import Artifact
 from showcause.core.kinds import build, kind
 from showcause.core.snapshot import Snapshot
-from showcause.views.narrative import Sentence, say
+from showcause.views.sentence import Sentence, say
 from showcause.views.words import Words, listed
 
 SPREAD = ("importance", "curve", "score")  # kinds whose members can be drawn as one value with a band

@@ -18,7 +18,7 @@ from showcause.core.diff import Change, Scalar, Verdict
 from showcause.kernels.changes import changes
 from showcause.verbs.differences.panels import SHARE
 from showcause.verbs.differences.sides import NO_PANEL, PANEL, Pair, Sides, refused, standard_error
-from showcause.views.narrative import say
+from showcause.views.sentence import say
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 Line = dict[str, Any]

@@ -18,7 +18,7 @@ from showcause.core.diff import Change, Scalar, Verdict
 from showcause.core.snapshot import Snapshot
 from showcause.kernels.describe import describe
 from showcause.verbs.differences.sides import BASELINE, NO_PANEL, Pair, Sides, refused
-from showcause.views.narrative import Share, say
+from showcause.views.sentence import Share, say
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 

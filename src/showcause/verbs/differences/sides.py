@@ -11,7 +11,7 @@ from typing import Any
 from showcause.core.artifact import Artifact
 from showcause.core.diff import Change, Scalar, Verdict
 from showcause.core.snapshot import Snapshot
-from showcause.views.narrative import say
+from showcause.views.sentence import say
 from showcause.views.words import Words
 
 BASELINE = "baseline/"  # what one side says of the other side's rows stands behind this name

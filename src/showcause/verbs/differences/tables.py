@@ -26,7 +26,7 @@ from showcause.verbs.differences.sides import (
     refused,
 )
 from showcause.views.figures.importance import weight
-from showcause.views.narrative import say
+from showcause.views.sentence import say
 from showcause.views.words import METRICS, metric
 
 SECTIONS = {"model": "performance", "segments": "segments", "importance": "importance", "refits": "performance"}
