@@ -34,7 +34,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     lines = "".join(f"{name} = {where}\n" for name, where in points.items())
     (info / "entry_points.txt").write_text(f"[mlflow.model_evaluator]\n{lines}")
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
-    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))  # as it was, when the test has ended
+    monkeypatch.delitem(sys.modules, "showcause.integrations.mlflow.entry", raising=False)
     registry.register_entrypoints()
 
 
@@ -80,6 +81,7 @@ def test_its_metrics_and_tags_reach_run_and_logged_model(mlflow: Any, logged: An
     assert result.metrics == wanted
     there = client.get_run(run.info.run_id).data
     assert there.metrics == wanted
+    assert there.tags["showcause.id"] == result.artifacts["showcause"].content["snapshot"]
     model = client.get_logged_model(logged.model_id)
     assert {metric.key: metric.value for metric in model.metrics} == wanted
     assert there.tags["showcause.evaluation"] == model.tags["showcause.evaluation"] == "complete"

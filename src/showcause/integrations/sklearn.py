@@ -3,8 +3,9 @@
     pipe.set_callbacks(sc.sklearn.Snapshot(X_test, y_test, name="credit", store=".showcause"))
     pipe.fit(X_train, y_train)                      publishes credit/1, or raises IncompleteRun
 
-Not every estimator has callbacks (a bare RandomForestClassifier has none, and before 1.9 none has). `Snapshot(…).on(model)`
-sets the callback where it can be set, and else says what to do: the run guard, `with showcause.run(…)`, serves any model.
+Not every estimator has callbacks: a bare RandomForestClassifier has none, and before 1.9 none has.
+`Snapshot(…).on(model)` sets the callback where it can be set, and else says what to do: the run guard,
+`with showcause.run(…)`, serves any model.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ class Snapshot:
     name      published as version name/1, name/2, …; `store`: its folder, else the snapshot lives in memory
     options   of `showcause.explain`: policy, segments, protected, threshold, refits, baseline, …
 
-    `snapshot` holds what was made. One fit, one snapshot: the callback then takes itself off the estimator, so that what
-    is stored of the model holds no trace of it, and copies of the model (refits) are not explained again. Set it on the
-    outermost estimator: on a step of a Pipeline or inside a search the fit raises ModelError.
+    `snapshot` holds what was made. One fit, one snapshot: the callback then takes itself off the estimator, so that
+    what is stored of the model holds no trace of it, and copies of the model (refits) are not explained again. Set it
+    on the outermost estimator: on a step of a Pipeline or inside a search the fit raises ModelError.
     """
 
     def __init__(

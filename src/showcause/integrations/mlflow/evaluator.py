@@ -99,7 +99,6 @@ class Evaluator:
         model: Any = None,
         extra_metrics: Sequence[Any] | None = None,
         predictions: str | None = None,
-        model_id: str | None = None,
         **more: Any,
     ) -> Any:
         """MLflow's EvaluationResult: metrics `showcause_*`, artifacts `showcause` (what became of it) and
@@ -110,7 +109,7 @@ class Evaluator:
         """
         told = settings(evaluator_config, extra_metrics)
         outcome = explained(model, dataset, model_type, predictions, told)
-        sent = publish.publish(outcome, told, run_id, model_id)
+        sent = publish.publish(outcome, told, run_id)
         if not sent.outcome.complete:
             lines = "".join(f"\n  {reason}" for reason in sent.outcome.reasons)
             log.warning("showcause: the snapshot of run %s is not complete:%s", run_id, lines)

@@ -33,7 +33,7 @@ class Sent:
     outcome: Outcome
 
 
-def publish(outcome: Outcome, told: Settings, run_id: str, model_id: str | None) -> Sent:
+def publish(outcome: Outcome, told: Settings, run_id: str) -> Sent:
     """Send all there is. A snapshot that cannot be logged is a failure of the evaluation, told like any other; raises
     StoreError only where that cannot be told either."""
     client = refs.connect()
@@ -42,12 +42,20 @@ def publish(outcome: Outcome, told: Settings, run_id: str, model_id: str | None)
     views: dict[str, bytes] = {}
     try:
         if outcome.snapshot is not None:
-            views = pages(outcome.snapshot) if told.report else {}
+            views = _views(outcome.snapshot, told)
             _carry(outcome.snapshot, views, run, refs.logged(own, client) if own else None)
     except ShowcauseError as error:
         outcome = replace(outcome, error=(error.code, f"the snapshot could not be logged: {error}"))
-    _tell(outcome, told, run, own, client, twice=model_id is not None and not (told.raises and not outcome.complete))
+    _tell(outcome, told, run, own, client)
     return Sent(_result(outcome, told, run, views), outcome)
+
+
+def _views(snapshot: Snapshot, told: Settings) -> dict[str, bytes]:
+    """explanation_report/: with the essential content the report alone, as figures cost more than the numbers did."""
+    if not told.report or told.content != "essential":
+        return pages(snapshot) if told.report else {}
+    with tempfile.TemporaryDirectory(prefix="showcause-") as work:
+        return {"report.html": snapshot.report(Path(work) / "report.html").read_bytes()}
 
 
 def _carry(snapshot: Snapshot, views: dict[str, bytes], run: Located, model: Located | None) -> None:
@@ -75,9 +83,9 @@ def _complete(model: Located) -> bool:
         return False
 
 
-def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, client: Any, *, twice: bool) -> None:
-    """Tags, metrics and reasons. MLflow logs the metrics that an evaluator returns itself where it knows the model's id
-    (`twice`)."""
+def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, client: Any) -> None:
+    """Tags, metrics and reasons. MLflow logs the metrics that an evaluator returns too, but only where it was given the
+    model's own id and no other evaluator raised."""
     from mlflow.entities import Metric, RunTag
     from mlflow.utils.time import get_current_time_millis
 
@@ -90,7 +98,7 @@ def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, clien
     document = canonical.dumps(outcome.document(told))
     with clear(str(run)):
         put_one(run, told.prefix + DOCUMENT, document)
-        entries = [] if twice else [Metric(k, v, now, 0, model_id=own, run_id=run.run_id) for k, v in metrics.items()]
+        entries = [Metric(k, v, now, 0, model_id=own, run_id=run.run_id) for k, v in metrics.items()]
         client.log_batch(run.run_id, metrics=entries, tags=[RunTag(key, value) for key, value in tags.items()])
         if own:
             client.set_logged_model_tags(own, tags)
