@@ -1,5 +1,5 @@
 """The three ordinary models of tests/test_three_ordinary_models.py, explained by MLflow itself and by showcause beside
-it, in one and the same `mlflow.models.evaluate`. What MLflow does with them is held fast here; docs/mlflow.md says it."""
+it, in one and the same `mlflow.models.evaluate`. What MLflow does with them is held fast here, as in docs/mlflow.md."""
 
 from __future__ import annotations
 
