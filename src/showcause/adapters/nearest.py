@@ -19,7 +19,7 @@ from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.recourse import Allowed
 
 DONORS = 5  # rows that the search begins from
-STEPS = 5  # times that a changed number is halved back towards its own
+STEPS, PROBES = 3, 12  # times that a changed number is brought back towards its own, and places tried each time
 
 Right = Callable[[Frame], Rows]  # rows → whether the model decides as wanted
 
@@ -76,29 +76,36 @@ class Pool:
 
 @dataclass
 class _Search:
+    """Several beginnings of one row, each with a budget of its own, that ask the model together."""
+
     pool: Pool
     row: int
     right: Right
-    budget: int
+    left: Rows  # (beginnings,) rows that each may still ask about
     costs: Rows  # (rows of the pool, features), infinite where a cell may not be taken
     spent: int = 0
 
-    def good(self, picks: Rows) -> Rows:
-        """(rows,) whether picks (rows, features: pool rows) are decided as wanted and keep every constraint; False for
-        what the budget does not reach."""
-        asked = picks[: max(0, self.budget - self.spent)]
-        found = np.zeros(len(picks), np.bool_)
-        if not len(asked):
+    def good(self, picks: Sequence[Rows]) -> list[Rows]:
+        """For each beginning (rows,) whether its picks (rows, features: pool rows) are decided as wanted and keep every
+        constraint; False for what its budget does not reach."""
+        found = [np.zeros(len(part), np.bool_) for part in picks]
+        asked = [part[: max(0, int(left))] for part, left in zip(picks, self.left, strict=True)]
+        whole = np.concatenate(asked)
+        if not len(whole):
             return found
-        frame = self.pool.rows.gather(asked)
-        kept = np.ones(len(asked), np.bool_)
-        for rule in self.pool.allowed.linear:
-            kept &= rule.holds(numbers(frame))
+        frame = self.pool.rows.gather(whole)
+        kept = np.ones(len(whole), np.bool_)
+        if self.pool.allowed.linear:
+            values = numbers(frame)
+            for rule in self.pool.allowed.linear:
+                kept &= rule.holds(values)
+        owner = np.repeat(np.arange(len(asked)), [len(part) for part in asked])
+        self.left = self.left - np.bincount(owner[kept], minlength=len(asked))
+        self.spent += int(kept.sum())
         if kept.any():
-            left = np.flatnonzero(kept)
-            self.spent += len(left)
-            kept[left] = self.right(frame.take(left))
-        found[: len(asked)] = kept
+            kept[kept] = self.right(frame if kept.all() else frame.take(np.flatnonzero(kept)))
+        for number, part in enumerate(asked):
+            found[number][: len(part)] = kept[owner == number]
         return found
 
 
@@ -108,19 +115,31 @@ def nearest(pool: Pool, row: int, donors: Rows, right: Right, alternatives: int,
     donors  pool rows that are decided as wanted
     """
     every = pool.costs(row, np.arange(len(pool.rows)))
-    search = _Search(pool, row, right, budget, every)
     costs = every[donors]
     able = np.where(np.isfinite(costs), donors[:, None], row)  # what may not change stays as it is
     total = np.where(np.isfinite(costs), costs, 0.0).sum(axis=1)
     order = np.argsort(total, kind="stable")[: max(DONORS, budget // 4)]
-    starts = able[order][search.good(able[order])][:DONORS]
-    found: list[tuple[float, Rows]] = []
-    for place, start in enumerate(starts):
-        search.budget = search.spent + max(1, (budget - search.spent) // (len(starts) - place))
-        picks = _smaller(search, _sparser(search, start))
-        found.append((float(every[picks, np.arange(len(picks))].sum()), picks))
+    first = _Search(pool, row, right, np.array([budget]), every)
+    starts = _first(first, able[order])
+    if not len(starts):
+        return [], first.spent
+    share = np.full(len(starts), max(1, (budget - first.spent) // len(starts)))
+    share[budget - first.spent :] = 0
+    search = _Search(pool, row, right, share, every)
+    ends = _smaller(search, _sparser(search, list(starts)))
+    found = [(float(every[picks, np.arange(len(picks))].sum()), picks) for picks in ends]
     found.sort(key=lambda item: item[0])
-    return _different(pool, row, [picks for _, picks in found], alternatives), search.spent
+    return _different(pool, row, [picks for _, picks in found], alternatives), first.spent + search.spent
+
+
+def _first(search: _Search, able: Rows) -> Rows:
+    """The first of `able` (rows, features) that are decided as wanted, at most DONORS; few are asked about first."""
+    found, start, step = able[:0], 0, 4 * DONORS
+    while start < len(able) and len(found) < DONORS:
+        part = able[start : start + step]
+        found = np.concatenate([found, part[search.good([part])[0]]])
+        start, step = start + step, 4 * step
+    return found[:DONORS]
 
 
 def changed(pool: Pool, row: int, picks: Rows) -> list[int]:
@@ -129,50 +148,81 @@ def changed(pool: Pool, row: int, picks: Rows) -> list[int]:
     return np.flatnonzero((before != after) & ~(np.isnan(before) & np.isnan(after))).tolist()
 
 
-def _sparser(search: _Search, picks: Rows) -> Rows:
-    """Features put back one by one, the dearest first, as long as the rest still does."""
-    pool, row = search.pool, search.row
-    while True:
-        able = changed(pool, row, picks)
-        if len(able) < 2:
-            return picks
-        tried = np.repeat(picks[None, :], len(able), axis=0)
-        tried[np.arange(len(able)), able] = row
-        good = np.flatnonzero(search.good(tried))
-        if not len(good):
-            return picks
-        saved = [search.costs[picks[able[i]], able[i]] for i in good]
-        picks = tried[good[int(np.argmax(saved))]]
-
-
-def _smaller(search: _Search, picks: Rows) -> Rows:
-    """Each changed number halved back towards its own value along the values seen, as far as it still does."""
-    pool, row = search.pool, search.row
-    for j in changed(pool, row, picks):
-        column = pool.rows.column(pool.rows.names[j])
-        own, now = float(pool.values[row, j]), float(pool.values[picks[j], j])
-        if not column.is_number or np.isnan(own) or np.isnan(now):
-            continue
-        seen = pool.order[j]
-        values = pool.values[seen, j]
-        low, high = min(own, now), max(own, now)
-        between = seen[(values > low) & (values < high)]
-        between = between if own < now else between[::-1]  # the nearest to its own first
-        between = between[np.isfinite(search.costs[between, j])]
-        first, last = 0, len(between)  # the last of those known to do, beyond the end: now
-        for _ in range(STEPS):
-            if first >= last:
-                break
-            middle = np.unique(np.linspace(first, last - 1, min(4, last - first)).astype(np.int64))
-            tried = np.repeat(picks[None, :], len(middle), axis=0)
-            tried[:, j] = between[middle]
-            good = np.flatnonzero(search.good(tried))
-            if not len(good):
-                break
-            picks = tried[good[0]]
-            last = int(middle[good[0]])
-            first = int(middle[good[0] - 1]) + 1 if good[0] else first
+def _sparser(search: _Search, starts: list[Rows]) -> list[Rows]:
+    """Features put back one by one, the dearest first, as long as the rest still does; of each beginning."""
+    pool, row, picks = search.pool, search.row, list(starts)
+    open_ = set(range(len(picks)))
+    while open_:
+        able = [changed(pool, row, picks[n]) if n in open_ else [] for n in range(len(picks))]
+        tried = []
+        for of, features in zip(picks, able, strict=True):
+            less = np.repeat(of[None, :], len(features) if len(features) > 1 else 0, axis=0)
+            less[np.arange(len(less)), features[: len(less)]] = row
+            tried.append(less)
+        for n, good in enumerate(search.good(tried)):
+            places = np.flatnonzero(good)
+            if not len(places):
+                open_.discard(n)
+                continue
+            saved = [search.costs[picks[n][able[n][i]], able[n][i]] for i in places]
+            picks[n] = tried[n][places[int(np.argmax(saved))]]
     return picks
+
+
+@dataclass
+class _Way:
+    """Of one beginning and feature the pool rows between its own value and the changed one, the nearest to its own
+    first. Those before `first` are known not to do, the one at `last` is known to."""
+
+    between: Rows
+    feature: int
+    first: int
+    last: int
+
+    def probes(self) -> Rows:
+        return np.unique(np.linspace(self.first, self.last - 1, min(PROBES, self.last - self.first)).astype(np.int64))
+
+
+def _smaller(search: _Search, starts: list[Rows]) -> list[Rows]:
+    """Each changed number brought back towards its own value along the values seen, as far as it still does."""
+    pool, row, picks = search.pool, search.row, list(starts)
+    features = [changed(pool, row, of) for of in picks]
+    for turn in range(max((len(of) for of in features), default=0)):
+        ways = [
+            _way(search, of, able[turn]) if turn < len(able) else None for of, able in zip(picks, features, strict=True)
+        ]
+        for _ in range(STEPS):
+            middles = [np.zeros(0, np.int64) if way is None or way.first >= way.last else way.probes() for way in ways]
+            tried = []
+            for of, way, middle in zip(picks, ways, middles, strict=True):
+                each = np.repeat(of[None, :], len(middle), axis=0)
+                if way is not None:
+                    each[:, way.feature] = way.between[middle]
+                tried.append(each)
+            for n, good in enumerate(search.good(tried)):
+                way, places = ways[n], np.flatnonzero(good)
+                if way is None or not len(places):
+                    ways[n] = None
+                    continue
+                place = int(places[0])
+                picks[n] = tried[n][place]
+                way.last = int(middles[n][place])
+                way.first = int(middles[n][place - 1]) + 1 if place else way.first
+    return picks
+
+
+def _way(search: _Search, picks: Rows, j: int) -> _Way | None:
+    pool = search.pool
+    own, now = float(pool.values[search.row, j]), float(pool.values[picks[j], j])
+    if not pool.rows.column(pool.rows.names[j]).is_number or np.isnan(own) or np.isnan(now):
+        return None
+    seen = pool.order[j]
+    values = pool.values[seen, j]
+    low, high = min(own, now), max(own, now)
+    between = seen[(values > low) & (values < high)]
+    between = between if own < now else between[::-1]
+    between = between[np.isfinite(search.costs[between, j])]
+    return _Way(between, j, 0, len(between))
 
 
 def _different(pool: Pool, row: int, found: Sequence[Rows], most: int) -> list[Rows]:

@@ -119,14 +119,17 @@ def _one(
     if not len(donors):
         return [], 0, "no row at hand is decided so"
     picked, used = nearest(pool, row, donors, right, alternatives, max(1, evaluations - alternatives))
+    if not picked:
+        return [], used, NONE
+    frame = pool.rows.gather(np.stack(picked))
+    outputs = job.model.predict(frame)
+    reached = wanted.reached(outputs, job.decision.classes)
     found = []
-    for picks in picked:
-        frame = pool.rows.gather(picks[None, :])
+    for n, picks in enumerate(picked):
         costs = {
             pool.rows.names[j]: float(pool.costs(row, np.array([picks[j]]))[0, j]) for j in changed(pool, row, picks)
         }
-        outputs = job.model.predict(frame)
-        if wanted.reached(outputs, job.decision.classes)[0]:
+        if reached[n]:
             values = pool.values[picks, np.arange(len(picks))]
-            found.append(Found(frame, tuple(costs), costs, outputs[0], values))
+            found.append(Found(frame.take(np.array([n])), tuple(costs), costs, outputs[n], values))
     return found, used + len(picked), NONE
