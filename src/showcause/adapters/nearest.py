@@ -7,7 +7,7 @@ Source: nearest unlike neighbours, Keane & Smyth 2020; Guidotti et al. 2019 on s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,12 +16,15 @@ import numpy as np
 from showcause.adapters.cells import numbers
 from showcause.adapters.distance import cost, units
 from showcause.adapters.frame import Frame, Rows
+from showcause.adapters.model import Model
 from showcause.adapters.recourse import Allowed
+from showcause.adapters.replaced import forest_view
 
 DONORS = 5  # rows that the search begins from
 STEPS, PROBES = 3, 12  # times that a changed number is brought back towards its own, and places tried each time
 
-Right = Callable[[Frame], Rows]  # rows → whether the model decides as wanted
+Answer = tuple[Callable[[Rows], Rows], bool]
+Right = Callable[[Rows], Rows]  # picks (rows, features: pool rows) → whether they are decided as wanted
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Pool:
     def values(self) -> Rows:
         """(rows, features) numbers, levels by their positions."""
         return self.rows.matrix()
+
+    @cached_property
+    def numbers(self) -> Mapping[str, Rows]:
+        """As linear constraints take them."""
+        return numbers(self.rows)
 
     @cached_property
     def units(self) -> Rows:
@@ -74,6 +82,20 @@ class Pool:
         return good
 
 
+def answers(model: Model, X: Frame, pool: Pool) -> Answer:
+    """What is predicted of picks (rows, features: pool rows), and whether the model's own trees say it: where they were
+    held to its predictions on X, a cell taken from another row is a code taken from there, and no frame is made."""
+    view = forest_view(model, X)
+    if view is None:
+        return lambda picks: model.predict(pool.rows.gather(picks)), False
+    codes = view.forest.encode(view.matrix(pool.rows))
+    where = np.array([pool.rows.names.index(name) for name in X.names])
+    columns = where[np.maximum(view.players, 0)]  # of what no column of X decides, every row has the same
+    return lambda picks: view.response(
+        view.forest.predict_codes(codes[picks[:, columns], np.arange(len(columns))])
+    ), True
+
+
 @dataclass
 class _Search:
     """Several beginnings of one row, each with a budget of its own, that ask the model together."""
@@ -93,17 +115,15 @@ class _Search:
         whole = np.concatenate(asked)
         if not len(whole):
             return found
-        frame = self.pool.rows.gather(whole)
         kept = np.ones(len(whole), np.bool_)
-        if self.pool.allowed.linear:
-            values = numbers(frame)
-            for rule in self.pool.allowed.linear:
-                kept &= rule.holds(values)
+        for rule in self.pool.allowed.linear:
+            places = {name: whole[:, self.pool.rows.names.index(name)] for name in rule.terms}
+            kept &= rule.holds({name: self.pool.numbers[name][at] for name, at in places.items()})
         owner = np.repeat(np.arange(len(asked)), [len(part) for part in asked])
         self.left = self.left - np.bincount(owner[kept], minlength=len(asked))
         self.spent += int(kept.sum())
         if kept.any():
-            kept[kept] = self.right(frame if kept.all() else frame.take(np.flatnonzero(kept)))
+            kept[kept] = self.right(whole[kept])
         for number, part in enumerate(asked):
             found[number][: len(part)] = kept[owner == number]
         return found

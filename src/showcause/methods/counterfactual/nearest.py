@@ -9,7 +9,7 @@ import numpy as np
 from showcause.adapters.distance import MEANING, Typical
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.games import fitting
-from showcause.adapters.nearest import Pool, changed, nearest
+from showcause.adapters.nearest import Answer, Pool, Right, answers, changed, nearest
 from showcause.adapters.recourse import allowed
 from showcause.adapters.wanted import Answered, Found, Wanted, asked, neighbours, other, table
 from showcause.core.errors import NotApplicable, ParameterError
@@ -43,9 +43,9 @@ def compute(
 
     For any model: from the nearest rows that the model decides as wanted, what may not change put back; then feature by
     feature whatever is not needed, the dearest first; then each changed number as near to its own as the values seen
-    allow. At most `evaluations` rows are asked about for each row explained, besides one prediction of the pool. Every
-    alternative has been confirmed by the model; where none is, the row says so. It need not be the nearest that there
-    is: see counterfactual/optimal for tree ensembles.
+    allow. At most `evaluations` rows are asked about for each row explained (of tree ensembles their trees are),
+    besides one prediction of the pool. Every alternative has been confirmed by the model; where none is, the row says
+    so. It need not be the nearest that there is: see counterfactual/optimal for tree ensembles.
 
     `max_rows` and `max_cells` (rows × columns) cap the rows. `target`, `at_least`, `at_most`, what is allowed,
     `distance`, `agree`, `refits`, `nearest` and `typical` are as there. The pool is the training rows (at most 5,000;
@@ -62,6 +62,7 @@ def compute(
     reference, outputs, sampled = _reference(job)
     limits = allowed(job.data)
     pool = Pool(reference.stack(mine), len(reference), limits, sparsity)
+    answer = answers(job.model, job.data.X, pool)
     kept: dict[Wanted, tuple[Typical, Rows]] = {}
     before = job.outputs[chosen]
     answered: list[Answered] = []
@@ -78,7 +79,7 @@ def compute(
         found, asked_about, note = list[Found](), 0, "it has the wanted outcome already"
         if not wanted.reached(before[done][None, :], decide)[0]:
             row = len(reference) + done
-            found, asked_about, note = _one(job, pool, row, wanted, kept[wanted][1], alternatives, evaluations)
+            found, asked_about, note = _one(job, pool, answer, row, wanted, kept[wanted][1], alternatives, evaluations)
         used.append(asked_about)
         answered.append(Answered(number, wanted, before[done], found, kept[wanted][0], note))
         job.tick((done + 1) / len(chosen))
@@ -111,16 +112,28 @@ def _reference(job: Job) -> tuple[Frame, Rows, dict[str, Any]]:
 
 
 def _one(
-    job: Job, pool: Pool, row: int, wanted: Wanted, donors: Rows, alternatives: int, evaluations: int
+    job: Job, pool: Pool, answer: Answer, row: int, wanted: Wanted, donors: Rows, alternatives: int, evaluations: int
 ) -> tuple[list[Found], int, str]:
-    def right(frame: Frame) -> Rows:
-        return wanted.reached(job.model.predict(frame), job.decision.classes)
-
     if not len(donors):
         return [], 0, "no row at hand is decided so"
-    picked, used = nearest(pool, row, donors, right, alternatives, max(1, evaluations - alternatives))
+    decide, left = job.decision.classes, max(1, evaluations - alternatives)
+    told, by_trees = answer
+    picked, used = nearest(pool, row, donors, lambda picks: wanted.reached(told(picks), decide), alternatives, left)
+    found = _confirmed(job, pool, row, wanted, picked)
+    if by_trees and len(found) < max(1, len(picked)):  # within the library's rounding: so the model itself is asked
+        picked, more = nearest(pool, row, donors, _asking(job, pool, wanted), alternatives, max(1, left - used))
+        found, used = _confirmed(job, pool, row, wanted, picked), used + more
+    return found, used + len(picked), NONE
+
+
+def _asking(job: Job, pool: Pool, wanted: Wanted) -> Right:
+    return lambda picks: wanted.reached(job.model.predict(pool.rows.gather(picks)), job.decision.classes)
+
+
+def _confirmed(job: Job, pool: Pool, row: int, wanted: Wanted, picked: list[Rows]) -> list[Found]:
+    """Those that the model itself decides as wanted."""
     if not picked:
-        return [], used, NONE
+        return []
     frame = pool.rows.gather(np.stack(picked))
     outputs = job.model.predict(frame)
     reached = wanted.reached(outputs, job.decision.classes)
@@ -132,4 +145,4 @@ def _one(
         if reached[n]:
             values = pool.values[picks, np.arange(len(picks))]
             found.append(Found(frame.take(np.array([n])), tuple(costs), costs, outputs[n], values))
-    return found, used + len(picked), NONE
+    return found
