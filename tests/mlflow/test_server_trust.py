@@ -40,6 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, known: dict[str, keys.Key])
     auth.write_text(
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\nadmin_username = {ADMIN[0]}\n"
         f"admin_password = {ADMIN[1]}\nauthorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        "auth_cache_ttl_seconds = 600\n"  # a password costs half a second, and MLflow asks for it each time
     )
     around = {
         "SHOWCAUSE_MLFLOW_APP": "basic-auth",
