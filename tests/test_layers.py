@@ -68,6 +68,7 @@ UPWARDS = {
     ("core/snapshot.py", "store.export"),  # snapshot.export()
     ("core/snapshot.py", "verbs.why"),  # snapshot.why()
     ("verbs/open.py", "integrations.mlflow.carry"),  # a REF of MLflow
+    ("verbs/check.py", "integrations.mlflow.gate"),  # a version of MLflow
     ("verbs/promote.py", "integrations.mlflow.promote"),  # an alias of MLflow
     ("verbs/verify.py", "integrations.mlflow.verify"),  # a version of MLflow, and the logs of its aliases
     ("methods/__init__.py", "verbs.methods"),  # showcause.methods()

@@ -182,3 +182,32 @@ def test_the_command_line_promotes_and_lists(mlflow: Any, name: str, tmp_path: A
     bare = register(mlflow, name, 0.1, snapshot=None)
     assert run(["promote", bare]) == 1
     assert champion(mlflow, name) == "1"
+
+
+def test_check_holds_the_files_to_the_binding(mlflow: Any, name: str, tmp_path: Any) -> None:
+    ref, bare = register(mlflow, name), register(mlflow, name, 0.1, snapshot=None)
+    asks = {**POLICY, "require": {**POLICY["require"], "check": ["model"]}}
+    verdict = sc.check(ref, asks)
+    assert (verdict.blessed, verdict.ref) == (True, ref)
+    assert sc.check(bare, asks).reasons[0].startswith("fail [SC001]")
+    assert sc.check(f"models:/{name}/9", asks).reasons[0].startswith("fail [SC001]")
+    extra = tmp_path / "extra.py"
+    extra.write_text("import os")
+    put(mlflow, mlflow.MlflowClient().get_model_version_download_uri(name, "1"), extra, None)
+    reasons = sc.check(ref, asks).reasons
+    assert "extra.py was added" in reasons[0]
+    assert [reason.split("]")[0] for reason in reasons] == ["fail [SC005", "fail [SC008"]
+
+
+def test_all_of_a_registry_on_one_page(mlflow: Any, tmp_path: Any, monkeypatch: Any, capsys: Any) -> None:
+    from showcause.cli import run
+
+    name, other = fresh("a"), fresh("b")
+    sc.promote(register(mlflow, name), policy=POLICY)
+    register(mlflow, name, 0.1)
+    register(mlflow, other, snapshot=None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "showcause.toml").write_text('[require]\nartifacts = ["importance/permutation"]\n')
+    assert run(["check", "models:/", "--all"]) == 1
+    said = capsys.readouterr().out
+    assert all(f"models:/{ref}" in said for ref in (f"{name}/1", f"{name}/2", f"{other}/1"))

@@ -52,7 +52,10 @@ def check(
         str | None, typer.Argument(metavar="REF", help="credit/7, credit@champion, credit; a folder or .zip")
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="The newest version of every name, and what aliases name.")
+        bool,
+        typer.Option(
+            "--all", help="The newest version of every name, and what aliases name; with models:/ of MLflow's registry."
+        ),
     ] = False,
     last: Annotated[bool, typer.Option("--last", help="Judge nothing: show the verdict given last.")] = False,
     baseline: Annotated[str | None, typer.Option(help="A REF to compare with; default: the policy's alias.")] = None,
@@ -80,18 +83,21 @@ def check(
       showcause check credit --baseline credit@champion
       showcause check credit/7 --model train:model --data test.csv --format junit --out verdict.xml
       showcause check --all
+      showcause check models:/ --all
     """
-    if (ref is None) != every:
+    registry = every and ref == "models:/"
+    if (ref is None) != every and not registry:
         raise typer.BadParameter("give a REF or --all" if not every else "give a REF or --all, not both")
     if every and (model or data or baseline):
         raise typer.BadParameter("--model, --data and --baseline speak of one snapshot; give its REF")
+    if registry and last:
+        raise typer.BadParameter("--last shows what is kept in a store; of a registry give a REF")
     if last:
         verdicts = [_last(ref, store)] if ref is not None else _every_last(store)
     else:
         ship = Ship(model, data, None if task is None else task.value, version, allow_pickle)
-        verdicts = _judge(
-            _refs(store) if ref is None else [ref], baseline, ship, _rules(policy, no_policy), on, trust, store
-        )
+        refs = _registered() if registry else _refs(store) if ref is None else [ref]
+        verdicts = _judge(refs, baseline, ship, _rules(policy, no_policy), on, trust, store, keep=not registry)
     _write(verdicts, format, out, many=every)
     return INCOMPLETE if any(verdict.refused for verdict in verdicts) else 0
 
@@ -134,6 +140,8 @@ def _judge(
     on: str | None,
     trust: Path | None,
     store: Path,
+    *,
+    keep: bool = True,
 ) -> list[Any]:
     import showcause
     from showcause.cli.app import opened, place
@@ -152,7 +160,7 @@ def _judge(
         rows = None if ship.data is None else _rows(ship.data, ref, store, native)
         verdict = showcause.check(
             target, policy, baseline=against, model=native, data=rows, model_file=file, task=ship.task,
-            version=ship.version, trust=known, store=store, on=on,
+            version=ship.version, trust=known, store=store, on=on, keep=keep,
         )  # fmt: skip
         if isinstance(target, Path) and verdict.manifest is not None:
             complain(f"{ref} is an export and stays as it was written: this verdict is printed, not kept")
@@ -183,6 +191,13 @@ def _refs(store: Path) -> list[str]:
     from showcause.store.folder import FolderStore
 
     return [ref if "@" in ref else f"{ref}@latest" for ref in FolderStore(store, create=False).refs()]
+
+
+def _registered() -> list[str]:
+    """Of MLflow's registry what aliases name, and the newest version of what no alias names."""
+    from showcause.integrations.mlflow.gate import everything
+
+    return everything()
 
 
 def _last(ref: str, store: Path) -> Any:

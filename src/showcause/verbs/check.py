@@ -22,6 +22,7 @@ from showcause.store.store import Store
 from showcause.trust.sign_off import vouched
 from showcause.trust.trust import Trust
 from showcause.verbs import facts as gather
+from showcause.verbs.open import SCHEMES
 from showcause.verbs.open import open as open_snapshot
 
 Given = Snapshot | str | os.PathLike[str]
@@ -45,7 +46,8 @@ def check(
     """Judge a snapshot under a policy, and keep the verdict beside it.
 
     snapshot    a Snapshot, a ref of the store as text, or the path of an exported folder or zip; one that cannot be
-                opened is refused, not an error
+                opened is refused, not an error. Of MLflow ("models:/credit/7") the model's files are held to what was
+                bound to the snapshot, without a model being given
     policy      showcause.toml, or the same as a mapping; without one nothing is ever blessed
     baseline    what to compare with; default: the alias that the policy names as `baseline`, where the store has it
     model       the model that is to ship: is it the one that was explained? Where it must not be loaded: ModelFacts,
@@ -61,6 +63,12 @@ def check(
     """
     rules = Policy.of(policy)
     day = _day(on)
+    if isinstance(snapshot, str) and snapshot.startswith(SCHEMES) and model is None:
+        from showcause.integrations.mlflow.gate import verdict_on  # lazy, listed in the layer test
+
+        against = open_snapshot(baseline) if isinstance(baseline, str | os.PathLike) else baseline
+        known = None if trust is None else Trust.of(trust)
+        return verdict_on(snapshot, rules, baseline=against, data=data, trust=known, on=day, keep=keep)
     subject, trouble = _opened(snapshot, store)
     named = subject.ref if subject is not None else str(snapshot)
     if subject is None:
@@ -69,9 +77,9 @@ def check(
     base, why = _baseline(subject, baseline, rules, home, store)
     trouble = (*trouble, *gather.damage(subject, home))
     verdicts, strangers = gather.verdicts(subject)
-    known = model if isinstance(model, ModelFacts) else None
+    told = model if isinstance(model, ModelFacts) else None
     given = None
-    if model is not None and known is None:
+    if model is not None and told is None:
         given = gather.Given(model, data, task, version or rules.model.get("version"), model_file)
     model_facts, data_facts = gather.model_and_data(subject, given, data, home)
     verdict = judge(
@@ -84,7 +92,7 @@ def check(
             base,
             why,
             diff=None if base is None or trouble else _diff(base, subject),
-            model=known or model_facts,
+            model=told or model_facts,
             data=data_facts,
             stored=gather.stored(subject, home),
             signed=None if trust is None else _signed(subject, Trust.of(trust)),

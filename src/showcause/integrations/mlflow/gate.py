@@ -21,8 +21,10 @@ from showcause.core.errors import MissingExtra, NotFound, Refused, ShowcauseErro
 from showcause.core.finding import Finding, Outcome
 from showcause.core.snapshot import Snapshot
 from showcause.core.verdict import NOT_BLESSED, REPLAYED, Verdict
+from showcause.integrations.mlflow import ledger
 from showcause.integrations.mlflow.artifacts import fetched
 from showcause.integrations.mlflow.binding import Binding, bindings, digests
+from showcause.integrations.mlflow.carry import Carried, fetch
 from showcause.integrations.mlflow.refs import SNAPSHOT, Located, connect, resolve
 from showcause.policy.facts import Facts, ModelFacts
 from showcause.policy.judge import judge as by_policy
@@ -30,13 +32,15 @@ from showcause.policy.policy import Policy
 from showcause.store.export import read_export
 from showcause.store.memory import MemoryStore
 from showcause.trust.dsse import Envelope, Signature
-from showcause.trust.sign_off import standing, verdicts, vouched
+from showcause.trust.logged import overdue
+from showcause.trust.sign_off import now, standing, verdicts, vouched
 from showcause.trust.trust import Trust
-from showcause.verbs.check import check
+from showcause.verbs.check import check, keep_verdict
 from showcause.verbs.gate import day, signed_off
 
 # The codes of the checks (docs/checks.md) that speak of the same.
 MISSING, TAMPERED, STALE, FOREIGN, REVIEW, SIGNATURES = "SC001", "SC002", "SC005", "SC006", "SC014", "SC015"
+PAGE = 1_000
 TROUBLE = {MISSING: "not-found", TAMPERED: "corrupt"}
 
 
@@ -76,6 +80,7 @@ def judge(
     data: Any = None,
     trust: Trust | None = None,
     at: str | None = None,
+    on: str | None = None,
     client: Any = None,
     place: Callable[[Located], Located] = lambda located: located,
     load: bool = True,
@@ -86,19 +91,20 @@ def judge(
     baseline  what the policy compares with; default: what the policy's `baseline`, else the alias, names now, if it
               is an older version
     data      the rows explained, as X or (X, y), where they are at hand
+    at, on    the time that trust, and the day that the policy is judged at; default: now
     place     where an artifact URI is read from; a server reads its own store, not itself over HTTP
     load      read the model in its native format too, where it has one, and take its fingerprint again
 
     Raises nothing for what it finds, errors of the policy apart.
     """
     client, moment = connect(client), at or datetime.now(UTC).isoformat(timespec="seconds")
-    rules = Policy.of(policy)
+    rules, today = Policy.of(policy), on or day(moment)
     located = place(ref if isinstance(ref, Located) else resolve(ref, client))
     found = carried(located, trust=trust, alias=alias, at=moment, load=load)
     snapshot = found.snapshot
     if snapshot is None:
         trouble = tuple(replace(one, code=TROUBLE[one.code]) for one in found.findings)
-        verdict = by_policy(Facts(located.ref, day(moment), rules, trouble=trouble))
+        verdict = by_policy(Facts(located.ref, today, rules, trouble=trouble))
         return replace(found, verdict=verdict, findings=tuple(_refusing(verdict)))
     if baseline is None:
         baseline = standing_now(located, rules.baseline or alias, client, place)
@@ -106,14 +112,56 @@ def judge(
     model = None if bad else found.model if found.model is not None else facts(snapshot)
     store = MemoryStore()  # nothing around it: what lies in the working directory says nothing here
     judged = check(
-        snapshot, rules, baseline=baseline, model=model, data=data, trust=trust, store=store, on=day(moment), keep=False
+        snapshot, rules, baseline=baseline, model=model, data=data, trust=trust, store=store, on=today, keep=False
     )
-    verdict = _with(judged, bad)
+    verdict = _with(judged, [*bad, *_sign_offs(snapshot, alias, rules.digest, trust, moment)])
     grounds = _grounds(snapshot, verdict, trust, moment)
     more = [] if grounds is not None else list(_refusing(verdict))
-    more += _sign_offs(snapshot, alias, verdict.policy, trust, moment)
     notes = [finding for finding in found.findings if finding.severity != "fail"]
     return replace(found, verdict=verdict, grounds=grounds, findings=(*more, *notes))
+
+
+def verdict_on(
+    ref: str, policy: Any = None, *, baseline: Snapshot | None = None, data: Any = None, trust: Trust | None = None,
+    on: str | None = None, keep: bool = True, client: Any = None,
+) -> Verdict:  # fmt: skip
+    """What `showcause.check` says of a version, an alias or a logged model of MLflow, its files held to the binding.
+
+    Of an alias its rules in the trust file are asked too, and a review that is overdue refuses. Raises PolicyError,
+    TrustError, StoreError.
+    """
+    client, alias = connect(client), ref.partition("@")[2]
+    rules, today = Policy.of(policy), on or day(now())
+    try:
+        located = resolve(ref, client)
+    except NotFound as error:
+        return by_policy(Facts(ref, today, rules, trouble=(Finding("not-found", "fail", ref, str(error)),)))
+    if not located.model:  # a run's own snapshot is bound to no files
+        return check(fetch(located, client), rules, baseline=baseline, data=data, trust=trust, on=today, keep=keep)
+    judged = judge(located, rules, alias=alias, baseline=baseline, data=data, trust=trust, on=today, client=client)
+    verdict = judged.verdict
+    assert verdict is not None
+    if alias and located.name is not None:
+        owed, late = overdue(ledger.entries(client, located.name, alias), today)
+        verdict = _with(verdict, [Finding(REVIEW, "fail", ref, owed)]) if late else verdict
+    if keep and judged.snapshot is not None:
+        keep_verdict(replace(judged.snapshot, objects=Carried(located, judged.snapshot)), verdict)
+    return verdict
+
+
+def everything(client: Any = None) -> list[str]:
+    """What aliases name, and the newest version of every registered model that no alias names."""
+    client, found, token = connect(client), [], None
+    while True:
+        page = client.search_registered_models(max_results=PAGE, page_token=token)
+        for model in page:
+            found += [f"models:/{model.name}@{alias}" for alias in sorted(model.aliases)]
+            newest = max((int(version.version) for version in model.latest_versions), default=0)
+            if newest and str(newest) not in {str(version) for version in model.aliases.values()}:
+                found.append(f"models:/{model.name}/{newest}")
+        token = page.token
+        if not token:
+            return found
 
 
 def _with(verdict: Verdict, bad: Sequence[Finding]) -> Verdict:
@@ -259,17 +307,17 @@ def standing_now(
     located: Located, alias: str, client: Any, place: Callable[[Located], Located] = lambda located: located
 ) -> Snapshot | None:
     """The snapshot of the older version that an alias names now; None where there is none to compare with."""
-    if located.name is None or located.version is None:
+    if located.name is None or located.version is None or not alias:
         return None
     try:
-        now = place(resolve(f"models:/{located.name}@{alias}", client))
+        base = place(resolve(f"models:/{located.name}@{alias}", client))
     except ShowcauseError:
         return None
-    if int(now.version or 0) >= int(located.version):  # going back is on record, and not compared
+    if int(base.version or 0) >= int(located.version):  # going back is on record, and not compared
         return None
     try:
-        with fetched(now, SNAPSHOT) as folder:
-            return replace(read_export(folder / SNAPSHOT), ref=now.ref)
+        with fetched(base, SNAPSHOT) as folder:
+            return replace(read_export(folder / SNAPSHOT), ref=base.ref)
     except (ShowcauseError, OSError):
         return None
 
