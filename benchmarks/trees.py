@@ -220,14 +220,15 @@ def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray,
     flat = seconds(lambda: forest.predict(rows))
     print(f"\n{name}: {forest.n_trees} trees, {n} rows, predict {floor:.3f} s, our flat form's {flat:.3f} s")
     print("| work | ours | x predict | compiling or first | peers |\n|---|---|---|---|---|")
-    own = contributions(name, model)
+    own, shallow = contributions(name, model), name != "forest16"  # at that depth woodelf takes more than half an hour
     if "path" in works:
         peers = {"own": (lambda k: own(rows[:k]), n)} if own else {"shap": (shap_call(model, rows, None), n)}
         (report if own else slow).line("path-dependent", lambda: path_dependent(forest, rows), peers)
     if "interventional" in works:
         few = max(2, options.peer_rows // 50)
         call = lambda: interventional(forest, rows, behind)  # noqa: E731
-        report.line(f"interventional, {len(behind)} behind", call, {"woodelf": (woodelf_call(model, rows, behind), n)})
+        peers = {"woodelf": (woodelf_call(model, rows, behind), n)} if shallow else {}
+        report.line(f"interventional, {len(behind)} behind", call, peers)
         Report(options.repeat, few, floor).line(
             f"interventional, {len(behind)} behind", call, {"shap": (shap_call(model, rows, behind), n)}
         )
@@ -259,7 +260,7 @@ def measure(name: str, model: Any, forest: Forest, X: np.ndarray, y: np.ndarray,
         levels, brute, f = every_level(forest), brute_pdp(name, model, rows), rows.shape[1]
         peers = {
             "brute force, grid of 100": (lambda k: brute(k), n),
-            "woodelf, its own points": (woodelf_pdp(model, rows), n),
+            **({"woodelf, its own points": (woodelf_pdp(model, rows), n)} if shallow else {}),
         }
         report.line(
             "PDP of all columns at all thresholds", lambda: every_partial_dependence(forest, rows, levels), peers
