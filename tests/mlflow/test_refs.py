@@ -116,9 +116,10 @@ CALLS = {
     "sign": "sign A --role reviewer --key alice.key",
     "review": "review A --role reviewer --key alice.key --yes --comment read",
     "verify": "verify A",
-    "promote": "promote A --no-policy",
+    "promote": "promote A --policy few.toml --baseline B",
+    "log": "log A",
 }
-OK = {"diff": (0, 1), "check": (0, 1), "promote": (1, 2)}
+OK = {"diff": (0, 1), "check": (0, 1), "log": (0, 2)}
 TAKES = {
     *(("show", "ref"), ("report", "ref"), ("export", "ref"), ("methods", "ref"), ("prov", "ref"), ("check", "ref")),
     *(("diff", "before"), ("diff", "after"), ("compare", "candidates"), ("explain", "baseline"), ("explain", "panel")),
@@ -139,7 +140,7 @@ def test_these_are_all_the_places_that_take_a_ref() -> None:
     assert {name for name, _ in TAKES} == set(CALLS)
 
 
-@pytest.mark.parametrize("command", [command for command in CALLS if command not in ("verify", "promote")])
+@pytest.mark.parametrize("command", CALLS)
 def test_every_command_takes_a_ref_of_mlflow(
     command: str, mlflow: Any, registered: Registered, work: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
