@@ -26,7 +26,7 @@ REPRESENTATION = (
     kind="attribution",
     version=2,
     after=("examples/representative",),
-    in_snapshot={"chosen_only": True, "max_rows": 24, "samples": 2_048, "evaluations": 50_000},
+    in_snapshot={"chosen_only": True, "max_rows": 24, "samples": 2_048, "evaluations": 50_000, "stand_in": False},
 )
 def compute(
     job: Job,
