@@ -182,7 +182,8 @@ def one_or_two(search: Search, before: Sequence[frozenset[int]], limit: float) -
     """The cheapest change of one or two features below the limit, by trying them in order of cost; and whether all were
     tried that are cheaper than it (or than the limit)."""
     numbers, candidates, costs = _combined(search, before, limit)
-    order = np.argsort(costs, kind="stable")[:TRIED]
+    most = search.effort // max(1, search.view.view.forest.n_trees)
+    order = np.argsort(costs, kind="stable")[: min(TRIED, max(BLOCK, most))]
     for start in range(0, len(order), BLOCK):
         part = order[start : start + BLOCK]
         picks = np.repeat(search.own[None, :], len(part), axis=0)
@@ -236,19 +237,16 @@ def _three(search: Search) -> float:
 
 def _steps(search: Search, picks: Rows, before: Sequence[frozenset[int]]) -> tuple[Rows, Rows]:
     """Every change of one feature more (or another value of a changed one), and its cost."""
-    rows, costs = [], []
-    base = search.distance(picks)
-    for number, option in enumerate(search.options):
-        for candidate in range(len(option.values)):
-            if candidate in (option.own, picks[number]):
-                continue
-            tried = picks.copy()
-            tried[number] = candidate
-            if before and not _differs(search, tried, before):
-                continue
-            rows.append(tried)
-            costs.append(base - option.costs[picks[number]] + option.costs[candidate])
-    return np.array(rows), np.array(costs)
+    places = [np.arange(len(option.values)) for option in search.options]
+    able = [of[(of != o.own) & (of != pick)] for of, o, pick in zip(places, search.options, picks, strict=True)]
+    number = np.repeat(np.arange(len(able)), [len(of) for of in able])
+    tried = np.repeat(picks[None, :], len(number), axis=0)
+    tried[np.arange(len(number)), number] = np.concatenate([np.zeros(0, np.int64), *able])
+    costs = [o.costs[of] - o.costs[pick] for o, of, pick in zip(search.options, able, picks, strict=True)]
+    moved, good = tried != search.own, np.ones(len(number), np.bool_)
+    for of in before:
+        good &= ~moved[:, list(of)].all(axis=1)
+    return tried[good], search.distance(picks) + np.concatenate([np.zeros(0), *costs])[good]
 
 
 def _trimmed(search: Search, picks: Rows, before: Sequence[frozenset[int]]) -> Rows:

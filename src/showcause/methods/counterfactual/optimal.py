@@ -77,9 +77,10 @@ def compute(
 ) -> Result:
     """What is the least that would have to be different for another outcome?
 
-    For tree ensembles, also in Pipelines: the cheapest change over the cells between split thresholds, by branch and
-    bound (`effort`: tree nodes visited for an answer), and what that leaves open by constraint programming (OR-tools
-    CP-SAT, one worker, `time` in deterministic seconds a row; 0: not asked). `target`: the class wanted
+    For tree ensembles, also in Pipelines: the cheapest change over the cells between split thresholds, by branch
+    and bound (`effort`: tree nodes visited for an answer; as many trees asked about changes of one or two
+    features), and what that leaves open by constraint programming (OR-tools CP-SAT, one worker, `time` in
+    deterministic seconds a row; 0: not asked). `target`: the class wanted
     (default: the favourable class where the row is decided otherwise, else the likeliest other one); regression:
     `at_least`, `at_most`. Every alternative has been confirmed by the model; the next one leaves some feature unchanged
     that each earlier one changes. `bound`: no allowed change is nearer; `optimal`: this one is as near as that.
