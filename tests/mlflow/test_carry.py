@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 import showcause as sc
-from showcause.integrations.mlflow.binding import bindings, digests, problem
-from tests.mlflow.conftest import rows, snapshot_of
+from showcause.core import canonical
+from showcause.integrations.mlflow.binding import PREDICATE, Binding, bindings, digests, problem
+from showcause.integrations.mlflow.carry import bind
+from showcause.trust.dsse import Statement
+from tests.mlflow.conftest import FEW, rows, snapshot_of
 
 
 def trained(**options: Any) -> LogisticRegression:
@@ -61,3 +66,106 @@ def test_a_run_carries_one_too(mlflow: Any) -> None:
         sc.mlflow.log(snapshot)
     assert sc.open(f"runs:/{run.info.run_id}").id == snapshot.id
     assert mlflow.MlflowClient().get_run(run.info.run_id).data.tags["showcause.id"] == snapshot.id
+
+
+def test_tags_and_description_reach_a_version_that_is_registered_later(mlflow: Any, name: str) -> None:
+    model, client = trained(), mlflow.MlflowClient()
+    snapshot, info = snapshot_of(model), logged(mlflow, model)
+    sc.mlflow.log(snapshot, info)
+    mlflow.register_model(info.model_uri, name)
+    assert client.get_model_version(name, "1").tags == {}
+    sc.promote(f"models:/{name}/1", policy=FEW)
+    version = client.get_model_version(name, "1")
+    assert version.tags["showcause.id"] == client.get_logged_model(info.model_id).tags["showcause.id"] == snapshot.id
+    assert f"artifacts/explanation_report/{info.model_id}.html" in version.description
+
+
+def test_a_model_among_a_runs_artifacts_as_mlflow_2_kept_them_carries_one_too(
+    mlflow: Any, name: str, tmp_path: Path
+) -> None:
+    model, client = trained(), mlflow.MlflowClient()
+    mlflow.sklearn.save_model(model, str(tmp_path / "m"), pip_requirements=[])
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(tmp_path / "m"), "old")
+    ref = f"runs:/{run.info.run_id}/old"
+    client.create_registered_model(name)
+    client.create_model_version(name, f"{run.info.artifact_uri}/old", run.info.run_id)
+    snapshot = snapshot_of(model)
+    assert sc.mlflow.log(snapshot, f"models:/{name}/1").model_id is None
+    assert sc.open(ref).id == sc.open(f"models:/{name}/1").id == snapshot.id
+    assert not client.list_artifacts(run.info.run_id, "explanation_snapshot")  # not the run's own
+    assert sc.mlflow.load(ref).flavour == "sklearn"
+
+
+def test_several_who_attach_at_once_lose_nothing(mlflow: Any, tmp_path: Path) -> None:
+    from showcause.trust.keys import create
+
+    key, model = create(tmp_path / "a.key"), trained()
+    info = logged(mlflow, model)
+    sc.mlflow.log(snapshot_of(model), info, report=False)
+
+    def sign(number: int) -> str:
+        return sc.sign(info.model_uri, key=key, role=f"reviewer-{number}")
+
+    with ThreadPoolExecutor(3) as pool:
+        digests = list(pool.map(sign, range(3)))
+    snapshot = sc.open(info.model_uri)  # reads, with every digest checked
+    assert sorted(map(canonical.digest, snapshot.attached("signature"))) == sorted(digests)
+
+
+def test_a_signed_binding_says_what_the_key_signed(mlflow: Any, tmp_path: Path) -> None:
+    from showcause.trust.keys import create
+
+    key, model = create(tmp_path / "a.key"), trained()
+    info, snapshot = logged(mlflow, model), snapshot_of(model)
+    sc.mlflow.log(snapshot, info, key=key, report=False)
+    (binding,) = bindings(sc.open(info.model_uri))
+    assert binding.envelope is not None
+    assert binding.envelope.signed_by(key.public, binding.envelope.signatures[0])
+    forged = binding.said | {"model": "0" * 64}
+    statement = Statement({"manifest": snapshot.id, "model": binding.model}, PREDICATE, forged)
+    with pytest.raises(sc.Corrupt, match="another snapshot or model"):
+        Binding.read(key.sign(statement).document)
+
+
+def test_logging_again_replaces_what_was_there(mlflow: Any) -> None:
+    model = trained()
+    info = logged(mlflow, model)
+    first, second = snapshot_of(model), snapshot_of(model, seed=1)
+    sc.mlflow.log(first, info, report=False)
+    sc.mlflow.log(second, info, report=False)
+    assert sc.open(info.model_uri).id == second.id != first.id
+
+
+@pytest.mark.parametrize("change", ["a byte", "an added file", "a dropped file", "a key of MLmodel", "a volatile key"])
+def test_the_binding_fits_these_files_alone(change: str, tmp_path: Path) -> None:
+    import mlflow
+
+    folder = tmp_path / "m"
+    mlflow.sklearn.save_model(trained(), str(folder), pip_requirements=[])
+    binding = bind(snapshot_of(trained()), folder)
+    assert problem(binding, folder) == ""
+    text = (folder / "MLmodel").read_text()
+    if change == "a byte":
+        (folder / "requirements.txt").write_text("evil\n")
+    elif change == "an added file":
+        (folder / "code").mkdir()
+        (folder / "code" / "evil.py").write_text("")
+    elif change == "a dropped file":
+        (folder / "conda.yaml").unlink()
+    elif change == "a key of MLmodel":
+        (folder / "MLmodel").write_text(text.replace("model.skops", "other.skops"))
+    else:
+        (folder / "MLmodel").write_text(f"run_id: another\n{text}")
+    wanted = {"a byte": "requirements.txt was changed", "an added file": "code/evil.py was added"}
+    wanted |= {"a dropped file": "conda.yaml is missing", "a key of MLmodel": "MLmodel was changed"}
+    assert problem(binding, folder) == wanted.get(change, "")
+
+
+def test_names_with_spaces_and_other_alphabets_work(mlflow: Any, name: str) -> None:
+    model = trained()
+    sc.mlflow.log(snapshot_of(model), info := logged(mlflow, model), report=False)
+    strange = f"Kredit-Modell für {name} 信用"
+    mlflow.register_model(info.model_uri, strange)
+    mlflow.MlflowClient().set_registered_model_alias(strange, "champion", "1")
+    assert sc.open(f"models:/{strange}@champion").id == sc.open(info.model_uri).id

@@ -9,7 +9,7 @@ import typer
 
 from showcause.cli import INCOMPLETE, Interrupted
 from showcause.cli.options import STORE, StoreOption
-from showcause.cli.terminal import columns, complain, say
+from showcause.cli.terminal import columns, say
 
 
 def register(app: typer.Typer) -> None:
@@ -41,9 +41,11 @@ def backfill(
     Example:  showcause backfill models:/credit --data test.csv --label paid --train train.csv
     """
     from showcause.cli.app import policy_file
+    from showcause.cli.explain import tell_costs
     from showcause.cli.signing import loaded
     from showcause.integrations.mlflow.filling import filling
 
+    tell_costs()
     rules, rows, rest = _given(data, label, train, context, policy_file(policy, no_policy))
     done: list[Any] = []
     try:
@@ -52,8 +54,7 @@ def backfill(
             key=None if key is None else loaded(key), allow_pickle=allow_pickle, **rest,
         )  # fmt: skip
         for line in lines:
-            done.append(line)
-            complain(line)
+            done.append(line)  # noqa: PERF402 - what was done counts when the rest is interrupted
     except KeyboardInterrupt:
         raise Interrupted(f"{_summary(done)}. The same command goes on with the rest") from None
     say(_summary(done))

@@ -50,7 +50,7 @@ def run(options: Options) -> Snapshot:
     import showcause
     from showcause.cli.app import opened
 
-    _tell_costs()
+    tell_costs()
     rules = Policy.of(options.policy)
     loaded = load_model(options.model, allow_pickle=options.allow_pickle)
     roles, times = roles_of(rules, label=options.label, id=options.id, context=options.context)
@@ -102,7 +102,7 @@ def run(options: Options) -> Snapshot:
         raise DataError(f"{error} (here: --context NAME, --label NAME or --id NAME)") from None
 
 
-def _tell_costs() -> None:
+def tell_costs() -> None:
     """What retraining will cost goes to standard error, also where there is no progress bar."""
 
     class Told(logging.Handler):

@@ -30,9 +30,10 @@ from showcause.policy.policy import Policy
 from showcause.privacy import without_rows
 from showcause.store.folder import FolderStore
 from showcause.store.memory import MemoryStore
-from showcause.store.store import Store, check_name, open_ref, publish
+from showcause.store.store import Store, check_name, publish
 from showcause.verbs.baseline import COMPARED, INPUT, PREFIX, Pinned, pinned
 from showcause.verbs.compute import decide, read_background, read_model
+from showcause.verbs.open import open as open_snapshot
 
 # Where one method answers a question exactly, the other's answer is not needed.
 INSTEAD = {"attribution/shapley": "attribution/tree_shap"}
@@ -136,7 +137,7 @@ def explain(
         job = replace(job, panel=_panel(job, rules, refits, refit, panel, train, where))
         if reference is not None and baseline is None:
             raise ParameterError("reference= holds the rows of a baseline; say which by baseline=")
-        compared = open_ref(where, baseline) if isinstance(baseline, str) else baseline
+        compared = open_snapshot(baseline, store=where) if isinstance(baseline, str) else baseline
         like = None if compared is None else pinned(job, compared, reference)
         outcome = _work(job, required, rules, where, progress)
         facts = model_facts(job, rules)
@@ -254,7 +255,7 @@ def _panel(
     members = list(given["estimator"] if isinstance(given, Mapping) and "estimator" in given else given)
     if len(members) < LEAST:
         raise ParameterError(f"panel= needs {LEAST} members or more, as one has no spread; got {len(members)}")
-    members = [open_ref(store, member) if isinstance(member, str) else member for member in members]
+    members = [open_snapshot(member, store=store) if isinstance(member, str) else member for member in members]
     nights = [isinstance(member, Snapshot) for member in members]
     if all(nights):
         return of_nights(members, data_facts(job, rules))

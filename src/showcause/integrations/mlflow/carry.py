@@ -20,7 +20,7 @@ from showcause.core import canonical
 from showcause.core.errors import Conflict, Corrupt, ModelError, NotFound, ParameterError
 from showcause.core.snapshot import Snapshot
 from showcause.integrations.mlflow import refs
-from showcause.integrations.mlflow.artifacts import fetched, put
+from showcause.integrations.mlflow.artifacts import fetched, listing, put
 from showcause.integrations.mlflow.binding import KIND, Binding, description, digests
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
 from showcause.integrations.mlflow.report import described, pages
@@ -250,21 +250,47 @@ def where(target: Any, client: Any) -> Located:
 def tag(located: Located, snapshot: Snapshot, client: Any, report: bytes | None = None) -> None:
     """Tags on run, logged model and version: for search, never believed. The version's description links to the report;
     what somebody wrote there stays."""
-    values = (snapshot.id, str(snapshot.complete).lower(), str(snapshot.manifest.model.get("digest", "")))
-    tags = dict(zip(TAGS, values, strict=True))
+    tags = _tags(snapshot)
     with clear(str(located)):
         if located.model_id:
             client.set_logged_model_tags(located.model_id, tags)
-        for name, value in tags.items():
+        for key, value in tags.items():
             if located.run_id:
-                client.set_tag(located.run_id, name, value)
+                client.set_tag(located.run_id, key, value)
         link = "" if report is None else _link(located, report, client)
         for name, version in _versions(located, client):
-            for key, value in tags.items():
-                client.set_model_version_tag(name, version, key, value)
-            if report is not None:
-                said = described(client.get_model_version(name, version).description, snapshot, link)
-                client.update_model_version(name, version, said)
+            _announce(name, version, snapshot, None if report is None else link, client)
+
+
+def announce(located: Located, snapshot: Snapshot, client: Any) -> None:
+    """The same for a version alone, which was registered after its model was logged. Raises StoreError."""
+    if located.name is None or located.version is None:
+        return
+    with clear(str(located)):
+        link, experiment = "", _experiment(located, client)
+        if located.run_id and located.model_id and experiment:
+            under = f"{REPORT}/{located.model_id}.html"
+            there = under in listing(refs.run(located.run_id, client), REPORT, deep=False)
+            run, model = f"runs/{located.run_id}/artifacts/{under}", f"models/{located.model_id}/artifacts"
+            link = f"#/experiments/{experiment}/{run if there else model}"
+        _announce(located.name, located.version, snapshot, link, client)
+
+
+def _tags(snapshot: Snapshot) -> dict[str, str]:
+    values = (snapshot.id, str(snapshot.complete).lower(), str(snapshot.manifest.model.get("digest", "")))
+    return dict(zip(TAGS, values, strict=True))
+
+
+def _announce(name: str, version: str, snapshot: Snapshot, link: str | None, client: Any) -> None:
+    for key, value in _tags(snapshot).items():
+        client.set_model_version_tag(name, version, key, value)
+    if link is not None:
+        before = client.get_model_version(name, version).description
+        client.update_model_version(name, version, described(before, snapshot, link))
+
+
+def _experiment(located: Located, client: Any) -> str:
+    return str(client.get_run(located.run_id).info.experiment_id) if located.run_id else ""
 
 
 def _versions(located: Located, client: Any) -> list[tuple[str, str]]:
@@ -285,5 +311,4 @@ def _link(located: Located, report: bytes, client: Any) -> str:
     name = f"{REPORT}/{located.model_id}.html"
     under = refs.run(located.run_id, client)
     put(under, REPORT, {f"{located.model_id}.html": report}, instead=False)
-    experiment = client.get_run(located.run_id).info.experiment_id
-    return f"#/experiments/{experiment}/runs/{located.run_id}/artifacts/{name}"
+    return f"#/experiments/{_experiment(located, client)}/runs/{located.run_id}/artifacts/{name}"

@@ -100,20 +100,25 @@ def filling(
     consent: dict[str, Any] = {"allow_pickle": allow_pickle, "trusted": tuple(trusted)}
     with bar(progress) as tell:
         for number, (name, version) in enumerate(found):
-            at = f"models:/{name}/{version}"
-            tell(at, number / len(found))
-            try:
-                located = refs.registered(name, version, client)
-                if there := already(located):
-                    yield there
-                    continue
-                given = {"train": train, "store": store, "name": plain(name), **options}
-                made = _explained(located, X, y, consent, given)
-                carry.log(made, located, key=signer, client=client, **consent)
-                yield _line(at, made)
-            except Exception as error:  # the model, its library and the data are other people's
-                yield Filled(at, "not explained", str(getattr(error, "code", "failed")), spoken(error))
-            tell(at, (number + 1) / len(found))
+            tell(f"{name}/{version}", number / len(found))
+            made = _filled(name, version, X, y, consent, {"train": train, "store": store, **options}, signer, client)
+            tell(f"{name}/{version}", (number + 1) / len(found), str(made))
+            yield made
+
+
+def _filled(
+    name: str, version: str, X: Any, y: Any, consent: dict[str, Any], given: dict[str, Any], signer: Any, client: Any
+) -> Filled:
+    at = f"models:/{name}/{version}"
+    try:
+        located = refs.registered(name, version, client)
+        if there := already(located):
+            return there
+        made = _explained(located, X, y, consent, {"name": plain(name), **given})
+        carry.log(made, located, key=signer, client=client, **consent)
+        return _line(at, made)
+    except Exception as error:  # the model, its library and the data are other people's
+        return Filled(at, "not explained", str(getattr(error, "code", "failed")), spoken(error))
 
 
 def versions(ref: str, client: Any) -> list[tuple[str, str]]:

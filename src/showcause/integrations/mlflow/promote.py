@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from showcause.core.finding import Finding
 from showcause.core.snapshot import Snapshot
 from showcause.environment import author
 from showcause.integrations.mlflow import ledger
+from showcause.integrations.mlflow.carry import announce
 from showcause.integrations.mlflow.gate import Judged, carried, judge
 from showcause.integrations.mlflow.refs import clear, connect, resolve
 from showcause.store.promotion import Promotion
@@ -82,10 +84,20 @@ def promote(
         entry = replace(entry, envelope=sign(entry))
         try:
             (_ask if guarded else _write)(client, entry, located.name, located.version)
+            _announced(judged, client)
             return entry
         except Conflict:
             continue
     raise Conflict(f"{located.name}@{alias} is being changed by others all the time; try again")
+
+
+def _announced(judged: Judged, client: Any) -> None:
+    """Tags and description of the version, for people. The alias stands: what fails here is said and undoes nothing."""
+    assert judged.snapshot is not None
+    try:
+        announce(judged.located, judged.snapshot, client)
+    except StoreError as error:
+        logging.getLogger("showcause").warning("%s is promoted, and not described: %s", judged.located, error)
 
 
 def entered(judged: Judged, alias: str, log: list[Promotion], *, by: str, at: str, **said: Any) -> Promotion:
