@@ -25,7 +25,7 @@ NONE = "none was found among the rows at hand: each that is decided so differs i
     version=2,
     panel="where given",
     after=("examples/representative",),
-    in_snapshot={"max_rows": 6, "max_cells": 300, "evaluations": 500},
+    in_snapshot={"max_rows": 4, "max_cells": 300, "evaluations": 500},
 )
 def compute(
     job: Job,

@@ -61,7 +61,7 @@ class _Work:
     panel="where given",
     applies=_reason,
     after=("examples/representative",),
-    in_snapshot={"max_rows": 6, "alternatives": 2, "effort": 2_000_000, "time": 0.0},
+    in_snapshot={"max_rows": 4, "alternatives": 2, "effort": 2_000_000, "time": 0.0},
 )
 def compute(
     job: Job,

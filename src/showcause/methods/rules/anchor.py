@@ -43,7 +43,7 @@ class _Case:
     "rules/anchor",
     kind="rule",
     after=("examples/representative", "importance/shap", "importance/permutation"),
-    in_snapshot={"max_rows": 6, "max_cells": 300, "evaluations": 2_000, "effort": 4_000_000},
+    in_snapshot={"max_rows": 4, "max_cells": 300, "evaluations": 2_000, "effort": 4_000_000},
 )
 def compute(
     job: Job,
