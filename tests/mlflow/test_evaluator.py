@@ -67,6 +67,8 @@ def test_an_evaluation_yields_a_snapshot_beside_mlflows_own_evaluators(mlflow: A
     snapshot = sc.open(logged.model_uri)
     assert snapshot.complete
     assert sc.open(f"runs:/{run.info.run_id}").id == snapshot.id == result.artifacts["showcause"].content["snapshot"]
+    with mlflow.start_run():
+        result = evaluate(mlflow, logged.model_uri, evaluator_config={"report": True})
     assert snapshot.id[:12] in result.artifacts["showcause_report"].content
 
 

@@ -158,7 +158,9 @@ SECTIONS: dict[str, Section] = {
             "on_failure": Word(
                 "text", "record: the evaluation goes on, and says so (default); raise: it ends.", ("record", "raise")
             ),
-            "report": Word("flag", "Whether a report is written beside the snapshot; default: true."),
+            "report": Word(
+                "flag", "Whether reports are written; default: where content or [require] artifacts is given."
+            ),
             "name": Word("text", "What the snapshot is called, such as credit."),
         },
     ),

@@ -24,7 +24,7 @@ from typing import Any
 
 from showcause.core import canonical
 from showcause.core import table as tables
-from showcause.core.artifact import Artifact
+from showcause.core.artifact import Artifact, read_head
 from showcause.core.errors import Corrupt, NotFound, ParameterError
 from showcause.core.finding import Finding
 from showcause.core.snapshot import Manifest, Record, Snapshot
@@ -61,17 +61,24 @@ def export(snapshot: Snapshot, path: str | os.PathLike[str]) -> Path:
 def contents(snapshot: Snapshot) -> dict[str, bytes]:
     """File name → bytes, the index last."""
     files = {"manifest.json": snapshot.manifest.document, "record.json": snapshot.record.document}
-    for name, artifact in snapshot.items():
-        data, media = artifact.encoded
-        files[f"artifacts/{name}.json"] = artifact.document
-        files[_table_name(name, media)] = data
-        files |= {f"blobs/{canonical.digest(blob)}": blob for blob in artifact.blobs.values()}
+    for name in snapshot:
+        document, table, *blobs = held(snapshot, name)
+        files[f"artifacts/{name}.json"] = document
+        files[_table_name(name, read_head(document)["table"]["media"])] = table
+        files |= {f"blobs/{canonical.digest(blob)}": blob for blob in blobs}
     files["metrics.json"] = canonical.dumps(metrics(snapshot))
     for kind in KINDS:
         files |= {_attached_name(kind, n): document for n, document in enumerate(snapshot.attached(kind), 1)}
     digests = {name: canonical.digest(data) for name, data in files.items()}
     index = {"format": FORMAT, "ref": snapshot.ref, "id": snapshot.id, "files": digests}
     return {**files, INDEX: canonical.dumps(index)}
+
+
+def held(snapshot: Snapshot, name: str) -> list[bytes]:
+    """What is stored of an artifact, as it is: its document, its table and its blobs, by verified digest."""
+    document = snapshot.document(name)
+    head = read_head(document)
+    return [document, *(snapshot.objects.get(d) for d in (head["table"]["digest"], *head["blobs"].values()))]
 
 
 def _table_name(name: str, media: str) -> str:
@@ -85,9 +92,10 @@ def _attached_name(kind: str, number: int) -> str:
 def metrics(snapshot: Snapshot) -> dict[str, float]:
     """Flat numbers for trackers: scores of the whole population, importance of each feature, completeness."""
     flat: dict[str, float] = {"showcause_complete": float(snapshot.complete)}
-    for name, artifact in snapshot.items():
-        if artifact.kind not in ("score", "importance"):
+    for name in snapshot:
+        if snapshot.head(name)["kind"] not in ("score", "importance"):
             continue
+        artifact = snapshot[name]
         key = "metric" if artifact.kind == "score" else "feature"
         for row in artifact.table.to_pylist():
             if row["value"] is None or row.get("segment") not in (None, "all") or row.get("refit") is not None:
@@ -190,6 +198,7 @@ def _verify_meaning(files: Mapping[str, bytes], index: Mapping[str, Any]) -> Ite
         if record.version and index["ref"] != f"{record.name}/{record.version}":
             raise Corrupt(f"the index calls it {index['ref']}, the record {record.name}/{record.version}")
         rebuilt = contents(snapshot)
+        rebuilt |= {f"artifacts/{name}.json": artifact.document for name, artifact in snapshot.items()}
     except (Corrupt, NotFound, KeyError) as error:
         yield Finding("corrupt", "fail", "manifest.json", str(error))
         return

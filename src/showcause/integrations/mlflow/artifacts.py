@@ -29,8 +29,9 @@ def repository(located: Located) -> Any:
     return get_artifact_repository(located.artifact_uri, tracking_uri=located.tracking_uri)
 
 
-def listing(located: Located, path: str = "", *, deep: bool = True) -> dict[str, int]:
-    """Name → size of the files below `path`, by names relative to the model's (or the run's) folder.
+def listing(located: Located, path: str = "", *, deep: bool = True, without: tuple[str, ...] = ()) -> dict[str, int]:
+    """Name → size of the files below `path`, by names relative to the model's (or the run's) folder, but for the
+    top-level names in `without`.
 
     `deep=False`: what lies in `path` itself, folders too (size 0). Raises Corrupt, StoreError.
     """
@@ -41,6 +42,8 @@ def listing(located: Located, path: str = "", *, deep: bool = True) -> dict[str,
         while folders:
             for entry in source.list_artifacts(folders.pop() or None):
                 name = safe(entry.path)
+                if PurePosixPath(name).parts[0] in without:
+                    continue
                 if entry.is_dir and deep:
                     folders.append(name)
                     continue
@@ -77,9 +80,9 @@ def fetched(located: Located, path: str = "", *, without: tuple[str, ...] = ()) 
     """
     with tempfile.TemporaryDirectory(prefix="showcause-") as work:
         into = Path(work)
-        names = [name for name in listing(located, path) if PurePosixPath(name).parts[0] not in without]
+        names = listing(located, path, without=without)
         with clear(str(located)):
-            _download(repository(located), names, into)
+            _download(repository(located), list(names), into)
         yield into
 
 
@@ -111,7 +114,17 @@ def put(located: Located, folder: str, files: Mapping[str, bytes], *, last: str 
             file = (staged if name != last else Path(work)).joinpath(*name.split("/"))
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-        if any(staged.iterdir()):
-            target.log_artifacts(str(staged), folder)
+        _upload(target, staged, folder)
         if last:
             target.log_artifact(str(Path(work) / last), folder)
+
+
+def _upload(target: Any, staged: Path, folder: str) -> None:
+    """Every file below `staged`, several at a time: over HTTP `log_artifacts` waits for one after the other."""
+
+    def one(file: Path) -> None:
+        inside = file.parent.relative_to(staged).as_posix()
+        target.log_artifact(str(file), folder if inside == "." else f"{folder}/{inside}")
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(one, sorted(path for path in staged.rglob("*") if path.is_file())))

@@ -25,11 +25,12 @@ from showcause.integrations.mlflow.binding import KIND, Binding, description, di
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
 from showcause.integrations.mlflow.report import described, pages
 from showcause.store.attached import KINDS
-from showcause.store.export import INDEX, contents, read_export
+from showcause.store.export import INDEX, contents, held, read_export
 from showcause.store.memory import MemoryStore
 from showcause.trust import keys
 
 TAGS = ("showcause.id", "showcause.complete", "showcause.model")
+PACKED = "snapshot.zip"  # under an evaluation's run, whose model carries the folder
 
 
 def fetch(ref: str | Located, client: Any = None) -> Snapshot:
@@ -45,6 +46,11 @@ def fetch(ref: str | Located, client: Any = None) -> Snapshot:
                 f"{located} carries no {SNAPSHOT}; showcause.mlflow.log(snapshot, …) puts one there, and "
                 "showcause backfill explains what is registered already"
             )
+        packed = folder / SNAPSHOT / PACKED
+        if (
+            not located.model and packed.is_file()
+        ):  # as it was written, for good: what is attached later belongs to the model's copy
+            return replace(read_export(packed), ref=located.ref)
         found = read_export(folder / SNAPSHOT)
     return Snapshot(found.manifest, found.record, Carried(located, found), located.ref)
 
@@ -118,10 +124,9 @@ def send(located: Located, snapshot: Snapshot) -> None:
 def _with(snapshot: Snapshot, kind: str, *documents: bytes) -> Snapshot:
     """The same snapshot in memory, with more attached to it."""
     home = MemoryStore()
-    for name, artifact in snapshot.items():
-        for data in artifact.objects():
+    for name in snapshot:
+        for data in held(snapshot, name):
             home.put(data)
-        home.put(snapshot.document(name))
     home.put(snapshot.manifest.document)
     for each in KINDS:
         for document in snapshot.attached(each):

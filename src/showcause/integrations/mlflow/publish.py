@@ -17,6 +17,7 @@ from showcause.integrations.mlflow.binding import KIND
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear
 from showcause.integrations.mlflow.report import pages
 from showcause.integrations.mlflow.settings import Settings
+from showcause.store.export import contents, zipped
 
 if TYPE_CHECKING:
     from showcause.integrations.mlflow.evaluator import Outcome
@@ -51,7 +52,7 @@ def publish(outcome: Outcome, told: Settings, run_id: str) -> Sent:
 
 
 def _views(snapshot: Snapshot, told: Settings) -> dict[str, bytes]:
-    """explanation_report/: with the essential content the report alone, as figures cost more than the numbers did."""
+    """explanation_report/: all of it, the report alone where the content is the essential one, or nothing."""
     if not told.report or told.content != "essential":
         return pages(snapshot) if told.report else {}
     with tempfile.TemporaryDirectory(prefix="showcause-") as work:
@@ -59,21 +60,25 @@ def _views(snapshot: Snapshot, told: Settings) -> dict[str, bytes]:
 
 
 def _carry(snapshot: Snapshot, views: dict[str, bytes], run: Located, model: Located | None) -> None:
-    """Under the run as it is; beside the logged model bound to its files, unless a complete one would give way to an
-    incomplete one. Raises StoreError."""
-
-    def to_run() -> None:
+    """Beside the logged model, bound to its files, unless a complete one would give way to an incomplete one; and under
+    the run: in one file where the model carries the folder. Raises StoreError."""
+    if model is None or not (snapshot.complete or not _complete(model)):
         put(run, REPORT, views)
         carry.send(run, snapshot)
+        return
 
-    with ThreadPoolExecutor(1) as other:
-        done = other.submit(to_run)
-        if model is not None and (snapshot.complete or not _complete(model)):
-            with fetched(model, without=(SNAPSHOT, REPORT)) as folder:
-                binding = carry.bind(snapshot, folder, views, evaluated=True)
-            put(model, REPORT, views)
-            carry.send(model, carry._with(snapshot, KIND, binding.document))
-        done.result()
+    def to_run() -> None:
+        put(run, SNAPSHOT, {carry.PACKED: zipped(contents(snapshot))})
+        if views:
+            put(run, REPORT, views)
+
+    with ThreadPoolExecutor(2) as others:
+        done = [others.submit(to_run), others.submit(put, model, REPORT, views)]
+        with fetched(model, without=(SNAPSHOT, REPORT)) as folder:
+            binding = carry.bind(snapshot, folder, views, evaluated=True)
+        carry.send(model, carry._with(snapshot, KIND, binding.document))
+        for one in done:
+            one.result()
 
 
 def _complete(model: Located) -> bool:
@@ -96,12 +101,13 @@ def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, clien
         tags |= {"showcause.id": snapshot.id, "showcause.model": str(snapshot.manifest.model.get("digest", ""))}
     metrics = outcome.metrics(told)
     document = canonical.dumps(outcome.document(told))
-    with clear(str(run)):
-        put_one(run, told.prefix + DOCUMENT, document)
-        entries = [Metric(k, v, now, 0, model_id=own, run_id=run.run_id) for k, v in metrics.items()]
+    entries = [Metric(k, v, now, 0, model_id=own, run_id=run.run_id) for k, v in metrics.items()]
+    with clear(str(run)), ThreadPoolExecutor(2) as others:
+        done = [others.submit(put_one, run, told.prefix + DOCUMENT, document)]
+        done += [others.submit(client.set_logged_model_tags, own, tags)] if own else []
         client.log_batch(run.run_id, metrics=entries, tags=[RunTag(key, value) for key, value in tags.items()])
-        if own:
-            client.set_logged_model_tags(own, tags)
+        for one in done:
+            one.result()
 
 
 def put_one(located: Located, name: str, data: bytes) -> None:

@@ -35,16 +35,16 @@ MLFLOW = frozenset(
     | {"retriever_k", "log_metrics_with_dataset_info", "default"}
 )
 UNHEEDED = ("label_list", "pos_label", "sample_weights")
-# The content of a snapshot that an evaluation can afford; what costs more is made by content = "full".
+# The content of a snapshot that an evaluation hardly notices; what costs more is made by content = "full".
 ESSENTIAL = (
-    *("attribution/tree_shap", "attribution/shapley", "importance/shap", "importance/permutation"),
-    *("dependence/shap", "examples/representative", "data/background", "data/rows"),
+    *("attribution/tree_shap", "attribution/shapley", "importance/shap", "dependence/shap"),
     *("model/performance", "model/calibration", "model/roc", "model/precision_recall", "model/residuals"),
     *("model/predictions", "model/gain", "model/coefficients", "model/tree"),
-    *("quality/additivity", "quality/dummy"),
-    *("segments/performance", "segments/calibration", "segments/fairness", "segments/importance"),
+    *("quality/additivity", "data/background", "data/rows"),
 )
-CHEAPER: dict[str, dict[str, Any]] = {"importance/permutation": {"predictions": 15_000}}
+# What it grows by where populations are declared.
+POPULATIONS = ("segments/performance", "segments/calibration", "segments/fairness")
+LESS = {"attribution/tree_shap": {"max_rows": 500}}  # of the essential content: parameters of methods
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Settings:
     enabled: bool = True
     raises: bool = False
     content: str = "essential"
-    report: bool = True
+    report: bool = False
     name: str | None = None
     prefix: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +88,7 @@ def settings(
         enabled=said.get("enabled", True),
         raises=said.get("on_failure") == "raise",
         content=content if asked or "artifacts" not in policy.require else "policy",
-        report=said.get("report", True),
+        report=said.get("report", asked or "artifacts" in policy.require),
         name=said.get("name"),
         prefix=str(config.get("metric_prefix") or ""),
         options=options,
@@ -117,5 +117,5 @@ def _wanted(policy: Policy, content: str, asked: bool, refits: bool) -> Policy:
     named |= {entry["artifact"] for entry in policy.limits.values() if "artifact" in entry}
     named = {name for name in named if not name.startswith("input/")}
     named |= {name for name in find() if name.startswith("refits/")} if refits or policy.refits else set()
-    artifacts = sorted({*ESSENTIAL, *named, *(required or ())})
-    return replace(policy, require={**policy.require, "artifacts": artifacts}, methods={**CHEAPER, **policy.methods})
+    artifacts = sorted({*ESSENTIAL, *POPULATIONS, *named, *(required or ())})
+    return replace(policy, require={**policy.require, "artifacts": artifacts}, methods={**LESS, **policy.methods})
