@@ -38,6 +38,11 @@ SKLEARN = {
     "gradient boosting": GradientBoostingClassifier(n_estimators=5, random_state=0),
     "histogram boosting": HistGradientBoostingClassifier(max_iter=5, random_state=0),
     "calibrated forest": CalibratedClassifierCV(RandomForestClassifier(5, random_state=0), cv=2),
+    "pipeline of XGBoost": make_pipeline(StandardScaler(), XGBClassifier(n_estimators=3)),
+    "pipeline of LightGBM": make_pipeline(StandardScaler(), LGBMClassifier(n_estimators=3, verbose=-1)),
+    "pipeline of CatBoost": make_pipeline(
+        StandardScaler(), CatBoostClassifier(iterations=3, verbose=0, allow_writing_files=False)
+    ),
     "pipeline of a forest": make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)),
 }
 
@@ -106,6 +111,32 @@ def test_a_type_of_ones_own_is_named_and_needs_consent(tmp_path: Path) -> None:
     with pytest.raises(sc.ModelError, match="nobody vouches for"):
         flavours.read(folder)
     assert flavours.read(folder, trusted=(name,)).consents == (f"skops-trusted {name}",)
+
+
+class Unwalkable(LogisticRegression):
+    """It holds what no fingerprint can be taken of."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        self.handle_ = memoryview(b"")
+        return super().fit(X, y, sample_weight)
+
+    def __getstate__(self) -> Any:
+        return {key: value for key, value in vars(self).items() if key != "handle_"}
+
+    def __setstate__(self, state: Any) -> None:
+        vars(self).update(state, handle_=memoryview(b""))
+
+
+def test_a_model_without_a_fingerprint_is_known_by_what_it_predicts(tmp_path: Path) -> None:
+    data = rows()
+    model, other = Unwalkable().fit(data.X, data.y), Unwalkable(C=0.01).fit(data.X, data.y)
+    snapshot = snapshot_of(model, data)
+    assert snapshot.manifest.model["opaque"]
+    for number, (one, wanted) in enumerate([(model, ""), (other, "it predicts otherwise")]):
+        folder = saved(one, tmp_path / str(number), serialization_format="cloudpickle")
+        loaded = flavours.read(folder, allow_pickle=True)
+        assert "give data=" in flavours.another(snapshot, loaded)
+        assert flavours.another(snapshot, loaded, data.X) == wanted
 
 
 @pytest.mark.parametrize("form", ["pickle", "cloudpickle"])

@@ -3,7 +3,7 @@
 A pickle's hash is no identity (it changes on reload and with n_jobs). Here an object is walked field by field:
 parameters and fitted state, arrays by type, shape and values (structured ones field by field, since padding bytes are
 random), anything else by what it reduces to. Threads, verbosity, caches, timings and random generators are left out.
-Nothing is called but an object's own `__reduce_ex__`, and nothing is ever loaded.
+Nothing is called but an object's own `__reduce_ex__` (and CatBoost's own writer), and nothing is ever loaded.
 """
 
 from __future__ import annotations
@@ -80,9 +80,24 @@ def _content(value: Any) -> tuple[str, bytes, list[Any]]:
         return "name", str(getattr(value, "__qualname__", value)).encode(), []
     if isinstance(value, types.FunctionType):
         return _function(value)
+    if type(value).__module__.startswith("catboost.") and hasattr(value, "is_fitted"):
+        return _catboost(value)
     state = _state(value)
     name = f"{type(value).__module__}.{type(value).__qualname__}"
     return "object", name.encode(), [part for pair in state for part in pair]
+
+
+def _catboost(value: Any) -> tuple[str, bytes, list[Any]]:
+    """Its trees lie in memory that nothing can walk: what its own adapter takes for its identity."""
+    name, identity = type(value).__qualname__, ""
+    if value.is_fitted():
+        from showcause.adapters.catboost import identity as of
+
+        identity = of(value)
+        if not identity:
+            raise NotWalkable(f"{name} has text or embedding features")
+    params = {key: given for key, given in value.get_params().items() if key not in LEFT_OUT | {"allow_writing_files"}}
+    return "object", f"catboost.{name}:{identity}".encode(), [part for pair in sorted(params.items()) for part in pair]
 
 
 def _array(value: np.ndarray[Any, Any]) -> tuple[str, bytes, list[Any]]:

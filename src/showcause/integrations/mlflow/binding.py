@@ -38,14 +38,15 @@ VOLATILE = frozenset({"artifact_path", "model_id", "model_uuid", "run_id", "utc_
 BESIDE = frozenset({SNAPSHOT, "registered_model_meta"})  # no part of the model
 MAX_MLMODEL = 2**24
 
-Checked = Literal["fingerprint", "evaluated", "not"]
-CHECKED: tuple[Checked, ...] = ("fingerprint", "evaluated", "not")
+Checked = Literal["fingerprint", "behaviour", "evaluated", "not"]
+CHECKED: tuple[Checked, ...] = ("fingerprint", "behaviour", "evaluated", "not")
 
 
 @dataclass(frozen=True)
 class Binding:
-    """`checked`: "fingerprint" (the model was read from these bytes and is the one explained), "evaluated" (it was
-    loaded from here by MLflow and explained as it was), "not" (`why` says why not).
+    """`checked`: "fingerprint" (the model was read from these bytes and is the one explained), "behaviour" (it has no
+    fingerprint, and predicts the rows explained as that one did), "evaluated" (it was loaded from here by MLflow and
+    explained as it was), "not" (`why` says why not).
 
     `envelope` is the signed form, None where nobody signed; whose signature counts is for the operator's trust to say.
     """

@@ -21,7 +21,7 @@ from showcause.core.errors import Conflict, Corrupt, ModelError, NotFound, Param
 from showcause.core.snapshot import Snapshot
 from showcause.integrations.mlflow import refs
 from showcause.integrations.mlflow.artifacts import fetched, listing, put
-from showcause.integrations.mlflow.binding import KIND, Binding, description, digests
+from showcause.integrations.mlflow.binding import KIND, Binding, Checked, description, digests
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
 from showcause.integrations.mlflow.report import described, pages
 from showcause.store.attached import KINDS
@@ -144,6 +144,8 @@ def log(
     passphrase: str | None = None,
     allow_pickle: bool = False,
     trusted: tuple[str, ...] = (),
+    data: Any = None,
+    version: str | None = None,
     evaluated: bool = False,
     report: bool = True,
     client: Any = None,
@@ -155,6 +157,8 @@ def log(
     key           signs the binding of the snapshot to the model's files
     allow_pickle  read a pickled model, which runs whatever code it holds, to see that it is the one explained; the
                   binding records the consent. `trusted`: further types that skops may load, also recorded
+    data          the rows explained, X or (X, y): needed where the model has no fingerprint (it is opaque)
+    version       where `explain` was given one
     evaluated     the caller had the model from this very place and explained it (MLflow's evaluator); it is not read
                   again
     report        also write explanation_report/, which MLflow's UI shows
@@ -169,7 +173,10 @@ def log(
     views = pages(snapshot) if report else {}
     if located.model:
         with fetched(located, without=(SNAPSHOT, REPORT)) as folder:
-            binding = bind(snapshot, folder, views, allow_pickle=allow_pickle, trusted=trusted, evaluated=evaluated)
+            binding = bind(
+                snapshot, folder, views, allow_pickle=allow_pickle, trusted=trusted, data=data, version=version,
+                evaluated=evaluated,
+            )  # fmt: skip
         carried = _with(
             _Without(snapshot, KIND).snapshot, KIND, (binding if signer is None else binding.signed(signer)).document
         )
@@ -188,6 +195,8 @@ def bind(
     *,
     allow_pickle: bool = False,
     trusted: tuple[str, ...] = (),
+    data: Any = None,
+    version: str | None = None,
     evaluated: bool = False,
 ) -> Binding:
     """The binding of a snapshot to a logged model in a local folder; `views` are what explanation_report/ will hold.
@@ -203,10 +212,11 @@ def bind(
     if evaluated:
         return Binding(snapshot.id, model, files, flavour, "evaluated", "MLflow loaded it from here to evaluate it")
     loaded = flavours.read(folder, allow_pickle=allow_pickle, trusted=trusted)
-    why = flavours.another(snapshot, loaded)
+    why = flavours.another(snapshot, loaded, data, version)
     if why:
         raise ModelError(f"the logged model is not the one that {snapshot.ref} explains: {why}")
-    return Binding(snapshot.id, model, files, flavour, "fingerprint", "", loaded.consents)
+    checked: Checked = "behaviour" if snapshot.manifest.model.get("opaque") else "fingerprint"
+    return Binding(snapshot.id, model, files, flavour, checked, "", loaded.consents)
 
 
 class _Without:

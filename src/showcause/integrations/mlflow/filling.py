@@ -114,8 +114,10 @@ def _filled(
         located = refs.registered(name, version, client)
         if there := already(located):
             return there
-        made = _explained(located, X, y, consent, {"name": plain(name), **given})
-        carry.log(made, located, key=signer, client=client, **consent)
+        loaded = flavours.load(located, **consent)
+        rows = _as(loaded.native, X)
+        made = _explained(loaded, rows, y, {"name": plain(name), **given})
+        carry.log(made, located, key=signer, client=client, data=rows, version=given.get("version"), **consent)
         return _line(at, made)
     except Exception as error:  # the model, its library and the data are other people's
         return Filled(at, "not explained", str(getattr(error, "code", "failed")), spoken(error))
@@ -156,8 +158,7 @@ def already(located: Located) -> Filled | None:
     return Filled(located.ref, "there already", id=found.id)
 
 
-def _explained(located: Located, X: Any, y: Any, consent: Any, given: Any) -> Snapshot:
-    loaded = flavours.load(located, **consent)
+def _explained(loaded: flavours.Loaded, X: Any, y: Any, given: Any) -> Snapshot:
     train = given["train"]
     if isinstance(train, tuple) and len(train) == 2:
         train = _as(loaded.native, train[0]), train[1]
@@ -166,7 +167,7 @@ def _explained(located: Located, X: Any, y: Any, consent: Any, given: Any) -> Sn
     options = {**given, "train": train, "progress": False, "consents": loaded.consents}
     if options["store"] is None:
         del options["name"]
-    return explain(loaded.native, _as(loaded.native, X), y, **options)
+    return explain(loaded.native, X, y, **options)
 
 
 def _as(native: Any, X: Any) -> Any:

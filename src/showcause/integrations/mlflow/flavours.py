@@ -207,16 +207,22 @@ def trusted_types(model: Any) -> list[str]:
     return asked
 
 
-def another(snapshot: Snapshot, loaded: Loaded) -> str:
-    """Why a model that was read is not the one explained; "" where it is."""
+def another(snapshot: Snapshot, loaded: Loaded, data: Any = None, version: str | None = None) -> str:
+    """Why a model that was read is not the one explained; "" where it is.
+
+    `data`: the rows explained, by which alone a model without a fingerprint can be known; `version`: as for `explain`.
+    """
     from showcause.policy.identity import belongs_elsewhere
     from showcause.verbs.facts import Given, model_and_data
 
-    facts, _ = model_and_data(snapshot, Given(loaded.native, None, None, None, None), None, None)
-    if facts is not None and facts.digest == snapshot.manifest.model.get("digest"):
+    known, X = snapshot.manifest.model, data[0] if isinstance(data, tuple) else data
+    facts, _ = model_and_data(snapshot, Given(loaded.native, X, known.get("task"), version, None), X, None)
+    if facts is not None and facts.digest == known.get("digest"):
         return ""
+    if known.get("opaque") and X is None:
+        return "it has no fingerprint, and is known by what it predicts alone: give data=, the rows explained"
     why = "" if facts is None else belongs_elsewhere(snapshot, facts)
-    return why or "its fingerprint is another one"
+    return why or ("it predicts otherwise" if known.get("opaque") else "its fingerprint is another one")
 
 
 Reader = Callable[[Path, Mapping[str, Any], bool, tuple[str, ...]], Loaded]
