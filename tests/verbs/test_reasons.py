@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from xgboost import XGBClassifier
@@ -233,3 +233,19 @@ def test_why_writes_the_letter_of_anybody(tmp_path: Path) -> None:
     page = snapshot.why(X.iloc[[9]], model).report(tmp_path / "letter.html").read_text()
     assert "The loan office of Example Bank" in page
     assert "We did not check whether a model trained again would say the same." in page
+
+
+def test_a_file_is_read_in_small_parts_however_large_its_row_groups_are(tmp_path: Path) -> None:
+    rng, count = np.random.default_rng(0), 1_000_000
+    model = LinearRegression().fit(rng.normal(size=(50, 5)), rng.normal(size=50))
+    few = rng.normal(size=(120, 5))
+    snapshot = sc.explain(model, few, train=few, policy={"require": ASKED})
+    names = snapshot.manifest.data["order"]
+    pyarrow.parquet.write_table(
+        pa.table({name: rng.normal(size=count) for name in names}), tmp_path / "rows.parquet", row_group_size=count
+    )
+    before = pa.total_allocated_bytes()
+    stream = sc.reasons(snapshot, model, tmp_path / "rows.parquet")
+    batches = [len(next(stream)) for _ in range(4)]
+    assert pa.total_allocated_bytes() - before < 0.6 * count * 5 * 8
+    assert batches == [8_192] * 4

@@ -21,6 +21,7 @@ from showcause.adapters.recourse import Allowed
 from showcause.adapters.replaced import forest_view
 
 DONORS = 5  # rows that the search begins from
+EACH = 4  # rows asked about for each feature, below which fewer beginnings are followed
 STEPS, PROBES = 3, 12  # times that a changed number is brought back towards its own, and places tried each time
 
 Answer = tuple[Callable[[Rows], Rows], bool]
@@ -140,7 +141,7 @@ def nearest(pool: Pool, row: int, donors: Rows, right: Right, alternatives: int,
     total = np.where(np.isfinite(costs), costs, 0.0).sum(axis=1)
     order = np.argsort(total, kind="stable")[: max(DONORS, budget // 4)]
     first = _Search(pool, row, right, np.array([budget]), every)
-    starts = _first(first, able[order])
+    starts = _first(first, able[order])[: max(1, budget // (EACH * able.shape[1]))]
     if not len(starts):
         return [], first.spent
     share = np.full(len(starts), max(1, (budget - first.spent) // len(starts)))
@@ -169,7 +170,8 @@ def changed(pool: Pool, row: int, picks: Rows) -> list[int]:
 
 
 def _sparser(search: _Search, starts: list[Rows]) -> list[Rows]:
-    """Features put back one by one, the dearest first, as long as the rest still does; of each beginning."""
+    """Features put back as long as the rest still does, of each beginning: of those that may be put back alone, the
+    dearest together, as many as may."""
     pool, row, picks = search.pool, search.row, list(starts)
     open_ = set(range(len(picks)))
     while open_:
@@ -179,13 +181,19 @@ def _sparser(search: _Search, starts: list[Rows]) -> list[Rows]:
             less = np.repeat(of[None, :], len(features) if len(features) > 1 else 0, axis=0)
             less[np.arange(len(less)), features[: len(less)]] = row
             tried.append(less)
+        together = []
         for n, good in enumerate(search.good(tried)):
-            places = np.flatnonzero(good)
-            if not len(places):
+            alone = [able[n][i] for i in np.flatnonzero(good)]
+            alone.sort(key=lambda j: -search.costs[picks[n][j], j])
+            if not alone:
                 open_.discard(n)
-                continue
-            saved = [search.costs[picks[n][able[n][i]], able[n][i]] for i in places]
-            picks[n] = tried[n][places[int(np.argmax(saved))]]
+            more = np.repeat(picks[n][None, :], len(alone), axis=0)
+            for k in range(len(alone)):
+                more[k, alone[: k + 1]] = row
+            together.append(more)
+        for n, good in enumerate(search.good([more[1:] for more in together])):
+            if len(together[n]):
+                picks[n] = together[n][int(np.flatnonzero(good)[-1]) + 1 if good.any() else 0]
     return picks
 
 

@@ -27,6 +27,7 @@ from showcause.views.reasons import Wording, ties
 
 SOURCE = "reasons/cutoff"
 BATCH = 8_192
+BUFFER = 1 << 18  # bytes of each column read ahead, however large its row groups are
 SAID = 2_000  # sentences remembered of one column between batches: values repeat, and memory stays flat
 
 
@@ -144,7 +145,7 @@ def _parquet(path: Path) -> Any:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(path)
+        return pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)  # not a whole row group at once
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as parquet: {error}") from None
 

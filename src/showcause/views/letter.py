@@ -19,6 +19,7 @@ from showcause.core.snapshot import Snapshot
 from showcause.views.messages import N_, Translate
 from showcause.views.reasons import Row, Wording, ordered, ties
 from showcause.views.recourse import advice
+from showcause.views.shown import Shown, shown, sufficed
 from showcause.views.words import clean, number, short
 
 SOURCE = "reasons/cutoff"
@@ -36,6 +37,14 @@ MOST_DIGITS = 8
 
 
 @dataclass(frozen=True)
+class Table:
+    """A few rows under `head`, as the points tell them."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Part:
     """A heading with its paragraphs; `points` are listed, numbered where `numbered`."""
 
@@ -45,6 +54,8 @@ class Part:
     points: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     numbered: bool = False
+    shown: Shown | None = None
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Letter:
     def sentences(self) -> list[str]:
         """All that showcause itself says, in order; the slots are the policy's own words."""
         said = [text for part in self.parts for text in (*part.before, *part.points, *part.after)]
+        said += [text for part in self.parts if part.shown is not None for text in part.shown.sentences]
         return [*said, self.footer]
 
 
@@ -87,7 +99,7 @@ def letter(
     about = given.get("about") or translate("your case")
     wording = Wording.of(snapshot, artifact.spec, translate)
     case = Case(snapshot, artifact, rows, wording, short(about, 80), translate, reasons is None)
-    parts = (_decision(case), _why(case), _certainty(case), _change(case))
+    parts = (_decision(case), _why(case), *_counting(case), _certainty(case), _change(case))
     _ = translate
     return Letter(
         _("About the decision on {about}").format(about=case.about),
@@ -270,6 +282,18 @@ def _why(case: Case) -> Part:
     return Part("why", heading, tuple(before), points, tuple(after), numbered=True)
 
 
+def _counting(case: Case) -> Iterator[Part]:
+    """How every fact counted, and which of them alone were enough."""
+    _ = case.translate
+    toward = None if case.decision is None else case.outcome(case.favourable or case.decision)
+    made = shown(case.rows, case.wording, toward)
+    if made is not None:
+        yield Part("counting", made.heading, shown=made)
+    enough = sufficed(case.snapshot, case.wording, case.rows) if case.stored and case.decision is not None else None
+    if enough is not None:
+        yield Part("enough", _("What alone was enough"), (enough[0],), enough[1])
+
+
 def _heading(case: Case) -> str:
     _ = case.translate
     if case.decision is None:
@@ -385,7 +409,10 @@ def _change(case: Case) -> Part:
     if len(found) == 1:
         before = (_("With this change, the model would have said “{answer}”:").format(
             answer=case.outcome(case.favourable)),)  # fmt: skip
-    return Part("change", heading, before, tuple(found), (_("This is no promise: other things may change too."),))
+    head = (_("Fact"), _("Yours"), _("Would be enough"))
+    tables = tuple(Table(head, tuple(rows)) for rows in known_of.tables[: len(found)])
+    after = (_("This is no promise: other things may change too."),)
+    return Part("change", heading, before, tuple(found), after, tables=tables)
 
 
 def _agreed(case: Case) -> Callable[[str, tuple[int, int] | None], str]:

@@ -28,6 +28,7 @@ class Advice:
     told: list[str]
     votes: list[tuple[int, int] | None]
     long: bool
+    tables: list[list[tuple[str, str, str]]]  # (label, what it is, what it would be) of each change
 
 
 def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) -> Advice | None:
@@ -35,6 +36,7 @@ def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) 
     _ = wording.translate
     barred = forbidden(snapshot)
     asked, long, found = False, False, dict[str, tuple[int, int] | None]()
+    tables: dict[str, list[tuple[str, str, str]]] = {}
     for name in SOURCES:
         artifact = snapshot.get(name)
         rows = [] if artifact is None else [r for r in artifact.table.to_pylist() if r["example"] == example]
@@ -48,15 +50,17 @@ def advice(snapshot: Snapshot, wording: Wording, example: int, favourable: str) 
             if len(changes) > CHANGES:
                 long = True
                 continue
-            told = " ".join(_said(wording, row) for row in changes)
+            parts = [_parts(wording, row) for row in changes]
+            told = " ".join(_said(wording, *of) for of in parts)
             if len(changes) > 1:
                 told = _("Together: {changes}").format(changes=told)
             first = changes[0]
             known = first.get("agree") is not None and first.get("refits")
+            tables.setdefault(told, [(of["label"], of["before"], of["after"]) for of, _about in parts])
             found.setdefault(told, (first["agree"], first["refits"]) if known else None)
         if found:
             break
-    return Advice(list(found)[:MOST], list(found.values())[:MOST], long) if asked else None
+    return Advice(list(found)[:MOST], list(found.values())[:MOST], long, list(tables.values())) if asked else None
 
 
 def forbidden(snapshot: Snapshot) -> Any:
@@ -74,8 +78,15 @@ def _changed(row: Mapping[str, Any]) -> bool:
     return after != before and after != (None, None)
 
 
-def _said(wording: Wording, row: Mapping[str, Any]) -> str:
+def _said(wording: Wording, parts: Mapping[str, str], about: bool) -> str:
     _ = wording.translate
+    if about:
+        return _("{label}: about {after} instead of {before}.").format(**parts)
+    return _("{label}: {after} instead of {before}.").format(**parts)
+
+
+def _parts(wording: Wording, row: Mapping[str, Any]) -> tuple[dict[str, str], bool]:
+    """What is told of one change, and whether its number was rounded."""
     feature, before, after = row["feature"], row.get("before"), row.get("after")
     rounded = after
     if after is not None and wording.kinds.get(feature) not in ("date", "timestamp", "bool"):
@@ -85,9 +96,7 @@ def _said(wording: Wording, row: Mapping[str, Any]) -> str:
         "before": wording.quoted(feature, before, row.get("before_level")),
         "after": wording.quoted(feature, rounded, row.get("after_level")),
     }
-    if rounded == after:
-        return _("{label}: {after} instead of {before}.").format(**parts)
-    return _("{label}: about {after} instead of {before}.").format(**parts)
+    return parts, rounded != after
 
 
 def outward(after: float, before: float | None) -> float:
