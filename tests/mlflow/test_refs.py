@@ -48,6 +48,7 @@ def registered(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
             runs.append(active.info.run_id)
             models.append(info.model_id)
         mlflow.MlflowClient().set_registered_model_alias(name, "champion", "1")
+        sc.promote(f"models:/{name}/2", "canary", policy=POLICY)  # so that there is a log
         yield Registered(name, tuple(runs), tuple(models), tuple(snapshots))
     patch.undo()
 
@@ -148,7 +149,7 @@ def test_every_command_takes_a_ref_of_mlflow(
 
     create(work / "alice.key")
     names = {"A": f"models:/{registered.name}@champion", "B": f"models:/{registered.name}/2"}
-    names["C"] = f"models:/{registered.name}@canary"  # which promote, above, has set
+    names["C"] = f"models:/{registered.name}@canary"
     words = [names.get(word, word) for word in CALLS[command].split()]
     code = run(words)
     said = capfd.readouterr()

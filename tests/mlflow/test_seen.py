@@ -42,9 +42,8 @@ def test_the_report_opens_in_the_sandboxed_frame_from_the_versions_description(m
         element = page.wait_for_selector("iframe[sandbox]", timeout=60_000)
         assert element.get_attribute("sandbox") == "allow-scripts"
         frame: Frame = element.content_frame()
-        frame.wait_for_selector("svg", timeout=30_000)
+        frame.wait_for_function("document.querySelectorAll('svg').length >= 2", timeout=30_000)
         assert "engineer's report" in frame.title()
-        assert frame.evaluate("document.querySelectorAll('svg').length") >= 2
         assert frame.evaluate("window.origin") == "null"
         for kind in ("figures/importance/permutation.svg", "tables/importance/permutation.csv"):
             page.goto("about:blank")
