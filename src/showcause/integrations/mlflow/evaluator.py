@@ -108,8 +108,9 @@ class Evaluator:
         the snapshot is not complete, after all of it was recorded.
         """
         told = settings(evaluator_config, extra_metrics)
-        outcome = explained(model, dataset, model_type, predictions, told)
-        sent = publish.publish(outcome, told, run_id)
+        with publish.places(run_id, getattr(model, "model_id", None)) as found:
+            outcome = explained(model, dataset, model_type, predictions, told)
+            sent = publish.publish(outcome, told, found.result())
         if not sent.outcome.complete:
             lines = "".join(f"\n  {reason}" for reason in sent.outcome.reasons)
             log.warning("showcause: the snapshot of run %s is not complete:%s", run_id, lines)

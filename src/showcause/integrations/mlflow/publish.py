@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -34,21 +36,43 @@ class Sent:
     outcome: Outcome
 
 
-def publish(outcome: Outcome, told: Settings, run_id: str) -> Sent:
+@dataclass(frozen=True)
+class Places:
+    """The run, the logged model that was evaluated (None where there is none), and a local copy of its files."""
+
+    client: Any
+    run: Located
+    model: Located | None
+    folder: Path | None
+
+
+@contextlib.contextmanager
+def places(run_id: str, model_id: str | None) -> Iterator[Future[Places]]:
+    """Found and fetched while the model is being explained."""
+
+    def find() -> Places:
+        client = refs.connect()
+        model = refs.logged(model_id, client) if model_id else None
+        folder = None if model is None else stack.enter_context(fetched(model, without=(SNAPSHOT, REPORT)))
+        return Places(client, refs.run(run_id, client), model, folder)
+
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as ahead:
+        yield ahead.submit(find)
+
+
+def publish(outcome: Outcome, told: Settings, found: Places) -> Sent:
     """Send all there is. A snapshot that cannot be logged is a failure of the evaluation, told like any other; raises
     StoreError only where that cannot be told either."""
-    client = refs.connect()
-    run = refs.run(run_id, client)
-    own = outcome.subject.model_id if outcome.subject is not None else None
     views: dict[str, bytes] = {}
     try:
         if outcome.snapshot is not None:
             views = _views(outcome.snapshot, told)
-            _carry(outcome.snapshot, views, run, refs.logged(own, client) if own else None)
+            _carry(outcome.snapshot, views, found)
     except ShowcauseError as error:
         outcome = replace(outcome, error=(error.code, f"the snapshot could not be logged: {error}"))
-    _tell(outcome, told, run, own, client)
-    return Sent(_result(outcome, told, run, views), outcome)
+    own = found.model.model_id if found.model is not None else None
+    _tell(outcome, told, found.run, own, found.client)
+    return Sent(_result(outcome, told, found.run, views), outcome)
 
 
 def _views(snapshot: Snapshot, told: Settings) -> dict[str, bytes]:
@@ -59,10 +83,11 @@ def _views(snapshot: Snapshot, told: Settings) -> dict[str, bytes]:
         return {"report.html": snapshot.report(Path(work) / "report.html").read_bytes()}
 
 
-def _carry(snapshot: Snapshot, views: dict[str, bytes], run: Located, model: Located | None) -> None:
+def _carry(snapshot: Snapshot, views: dict[str, bytes], found: Places) -> None:
     """Beside the logged model, bound to its files, unless a complete one would give way to an incomplete one; and under
     the run: in one file where the model carries the folder. Raises StoreError."""
-    if model is None or not (snapshot.complete or not _complete(model)):
+    run, model, folder = found.run, found.model, found.folder
+    if model is None or folder is None or not (snapshot.complete or not _complete(model)):
         put(run, REPORT, views)
         carry.send(run, snapshot)
         return
@@ -74,8 +99,7 @@ def _carry(snapshot: Snapshot, views: dict[str, bytes], run: Located, model: Loc
 
     with ThreadPoolExecutor(2) as others:
         done = [others.submit(to_run), others.submit(put, model, REPORT, views)]
-        with fetched(model, without=(SNAPSHOT, REPORT)) as folder:
-            binding = carry.bind(snapshot, folder, views, evaluated=True)
+        binding = carry.bind(snapshot, folder, views, evaluated=True)
         carry.send(model, carry._with(snapshot, KIND, binding.document))
         for one in done:
             one.result()

@@ -40,7 +40,7 @@ ESSENTIAL = (
     *("attribution/tree_shap", "attribution/shapley", "importance/shap", "dependence/shap"),
     *("model/performance", "model/calibration", "model/roc", "model/precision_recall", "model/residuals"),
     *("model/predictions", "model/gain", "model/coefficients", "model/tree"),
-    *("quality/additivity", "data/background", "data/rows"),
+    "quality/additivity",
 )
 # What it grows by where populations are declared.
 POPULATIONS = ("segments/performance", "segments/calibration", "segments/fairness")
