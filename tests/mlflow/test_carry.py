@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -169,3 +171,41 @@ def test_names_with_spaces_and_other_alphabets_work(mlflow: Any, name: str) -> N
     mlflow.register_model(info.model_uri, strange)
     mlflow.MlflowClient().set_registered_model_alias(strange, "champion", "1")
     assert sc.open(f"models:/{strange}@champion").id == sc.open(info.model_uri).id
+
+
+def test_a_target_may_be_whatever_mlflow_hands_out(mlflow: Any, name: str) -> None:
+    model, client = trained(), mlflow.MlflowClient()
+    info, snapshot = logged(mlflow, model), snapshot_of(model)
+    version = mlflow.register_model(info.model_uri, name)
+    run = client.get_run(info.run_id)
+    targets = {
+        "what log_model returned": (info, info.model_uri),
+        "a logged model": (client.get_logged_model(info.model_id), info.model_uri),
+        "a model version": (version, f"models:/{name}/1"),
+        "an alias": (f"models:/{name}/latest", f"models:/{name}/1"),
+        "a run": (run, f"runs:/{info.run_id}"),
+        "a run's id": (info.run_id, f"runs:/{info.run_id}"),
+        "a run as text": (f"runs:/{info.run_id}", f"runs:/{info.run_id}"),
+        "a run's model": (f"runs:/{info.run_id}/model", info.model_uri),
+    }
+    for what, (target, ref) in targets.items():
+        assert sc.mlflow.log(snapshot, target, report=False).ref == ref, what
+    for wrong in (None, 7, "no such run"):
+        with pytest.raises(sc.ShowcauseError):
+            sc.mlflow.log(snapshot, wrong, report=False)
+
+
+def test_bars_of_mlflow_are_back_after_threads_were_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from showcause.integrations.mlflow.artifacts import BARS, _quiet
+
+    monkeypatch.setenv(BARS, "true")
+    barrier = Barrier(4)
+
+    def within(_: int) -> str:
+        with _quiet():
+            barrier.wait()
+            return os.environ[BARS]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(within, range(4))) == {"false"}
+    assert os.environ[BARS] == "true"

@@ -188,7 +188,11 @@ def test_no_file_makes_our_loaders_run_code(tmp_path: Path) -> None:
 )
 def test_what_the_models_own_description_says_is_not_believed(flavour: str, words: Any, tmp_path: Path) -> None:
     module = getattr(mlflow, flavour)
-    model = XGBClassifier(n_estimators=2) if flavour == "xgboost" else CatBoostClassifier(iterations=2, verbose=0, allow_writing_files=False)
+    model = (
+        XGBClassifier(n_estimators=2)
+        if flavour == "xgboost"
+        else CatBoostClassifier(iterations=2, verbose=0, allow_writing_files=False)
+    )
     folder = saved(model.fit(*rows().__dict__.values()), tmp_path / "m", module)
     described(folder, lambda f: f[flavour].update(words))
     with pytest.raises((sc.ModelError, sc.Corrupt)):

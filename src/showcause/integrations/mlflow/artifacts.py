@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -63,13 +64,24 @@ def safe(name: str) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without MLflow's own progress bars."""
-    before = os.environ.get(BARS)
-    os.environ[BARS] = "false"
+    """Without MLflow's own progress bars; the last of several threads sets the variable back."""
+    with _lock:
+        if not _within:
+            _within.append(os.environ.get(BARS))
+        _within.append(None)
+        os.environ[BARS] = "false"
     try:
         yield
     finally:
-        os.environ.pop(BARS, None) if before is None else os.environ.update({BARS: before})
+        with _lock:
+            _within.pop()
+            if len(_within) == 1:
+                before = _within.pop()
+                os.environ.pop(BARS, None) if before is None else os.environ.update({BARS: before})
+
+
+_lock = threading.Lock()
+_within: list[str | None] = []  # what the variable was, then one entry for each that is within
 
 
 @contextlib.contextmanager
