@@ -116,7 +116,7 @@ def flip(folder: Path) -> None:
         (lambda there, other: (there / "code.py").write_text("import os"), "SC005"),
         (lambda there, other: swap(there / SNAPSHOT, other / SNAPSHOT), "SC005"),
     ],
-    ids=["missing", "tampered", "cut", "garbage", "stale", "described anew", "added to", "foreign"],
+    ids=["missing", "tampered", "cut", "garbage", "stale", "described anew", "added to", "another's"],
 )  # fmt: skip
 def test_what_was_changed_past_the_server_is_refused(
     mlflow: Any, server: Server, name: str, damage: Any, code: str
@@ -126,6 +126,30 @@ def test_what_was_changed_past_the_server_is_refused(
     assert code in codes(alias(server, name, "1"))
     assert ledger.entries(mlflow.MlflowClient(), name, "champion") == []
     assert alias(server, name, "2")[0] == 200
+
+
+def test_a_snapshot_of_another_model_is_foreign(mlflow: Any, server: Server, name: str) -> None:
+    data = rows()
+    X = data.X.assign(age=data.X["debt"] * 2)
+    with mlflow.start_run():
+        model = type(made()[0])().fit(X, data.y)
+        info = mlflow.sklearn.log_model(model, name="m", pip_requirements=["scikit-learn"], input_example=X[:2])
+    mlflow.register_model(info.model_uri, name)
+    other = register(mlflow, name)
+    shutil.copytree(on_disk(server, mlflow, other) / SNAPSHOT, on_disk(server, mlflow, f"models:/{name}/1") / SNAPSHOT)
+    assert codes(alias(server, name, "1")) == {"SC006"}
+
+
+def test_a_version_that_names_another_run_than_its_files(mlflow: Any, server: Server, name: str) -> None:
+    """Else nobody could find by a file's path that it is served."""
+    client = mlflow.MlflowClient()
+    model = one_model(mlflow, register(mlflow, name))
+    run = client.create_run("0").info.run_id
+    body = {"name": f"{name}-x", "source": f"models:/{model}", "model_id": model, "run_id": run}
+    client.create_registered_model(f"{name}-x")
+    status, told, _ = ask(server, "POST", f"{API}/model-versions/create", body)
+    assert (status, told["model_version"]["run_id"]) == (200, run)
+    assert codes(alias(server, f"{name}-x", "1")) == {"source"}
 
 
 def swap(there: Path, other: Path) -> None:
@@ -455,3 +479,25 @@ def test_prompts_are_left_alone(mlflow: Any, server: Server, name: str) -> None:
     prompt = mlflow.genai.register_prompt(name=f"{name}-prompt", template="Say {{what}}")
     mlflow.genai.set_prompt_alias(f"{name}-prompt", "champion", prompt.version)
     assert mlflow.genai.load_prompt(f"prompts:/{name}-prompt@champion").template == "Say {{what}}"
+
+
+def test_mlflows_evaluation_passes_the_guards(
+    mlflow: Any, server: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.models.evaluation.evaluator_registry import _model_evaluation_registry as known
+
+    from showcause.integrations.mlflow.evaluator import Evaluator
+
+    monkeypatch.setattr(known, "_registry", {**known._registry, "showcause": Evaluator})
+    model, frame = made()[0], rows().X.assign(paid=rows().y)
+    with mlflow.start_run():
+        info = mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn"])
+    broken = {**POLICY, "methods": {"model/performance": {"x": 1}}}
+    for policy in (POLICY, broken):  # the second is incomplete and replaces nothing
+        with mlflow.start_run():
+            mlflow.models.evaluate(
+                info.model_uri, frame, targets="paid", model_type="classifier", evaluators="showcause",
+                evaluator_config={"policy": policy, "report": False},
+            )  # fmt: skip
+    mlflow.register_model(info.model_uri, name)
+    assert alias(server, name, "1")[0] == 200

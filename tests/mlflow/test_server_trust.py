@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, known: dict[str, keys.Key])
         "MLFLOW_AUTH_CONFIG_PATH": str(auth),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "k" * 32,
     }
-    with guarded(folder, trust="\n".join([*lines, rule]), environment=around) as started:
+    with guarded(folder, "--workers", "2", trust="\n".join([*lines, rule]), environment=around) as started:
         yield started
 
 

@@ -11,6 +11,7 @@ Whatever cannot be read refuses.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,8 +24,9 @@ from showcause.core.snapshot import Snapshot
 from showcause.core.verdict import NOT_BLESSED, REPLAYED, Verdict
 from showcause.integrations.mlflow import ledger
 from showcause.integrations.mlflow.artifacts import fetched
-from showcause.integrations.mlflow.binding import Binding, bindings, digests
+from showcause.integrations.mlflow.binding import MLMODEL, Binding, bindings, description, digests
 from showcause.integrations.mlflow.carry import Carried, fetch
+from showcause.integrations.mlflow.flavours import flavour
 from showcause.integrations.mlflow.refs import SNAPSHOT, Located, connect, resolve
 from showcause.policy.facts import Facts, ModelFacts
 from showcause.policy.judge import judge as by_policy
@@ -234,8 +236,8 @@ def _binding(snapshot: Snapshot, folder: Path) -> tuple[Binding | None, tuple[Fi
     except (ShowcauseError, OSError) as error:
         return binding, no(TAMPERED, str(error))
     problems = binding.differences(there)
-    if problems and not set(binding.files.values()) & set(there.values()):
-        return binding, no(FOREIGN, "it was logged with another model: none of the files is the one that was bound")
+    if problems and (said := _elsewhere(snapshot, binding, folder, there)):
+        return binding, no(FOREIGN, f"this snapshot is another model's: {said}")
     if problems:
         more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
         return binding, no(STALE, f"the model is not as it was explained: {'; '.join(problems[:10])}{more}")
@@ -243,6 +245,32 @@ def _binding(snapshot: Snapshot, folder: Path) -> tuple[Binding | None, tuple[Fi
         said = f"nobody saw that these bytes are the model explained: {binding.why}"
         return binding, no(STALE, said)
     return binding, ()
+
+
+def _elsewhere(snapshot: Snapshot, binding: Binding, folder: Path, there: Mapping[str, str]) -> str:
+    """Why a snapshot whose files do not fit is another model's, rather than this one's before it was changed."""
+    if not set(binding.files.values()) & set(there.values()):
+        return "none of the files is one that was bound"
+    try:
+        described = description(folder / MLMODEL)
+    except ShowcauseError:
+        return ""
+    if (found := flavour(described)) != binding.flavour:
+        return f"it is of flavour {found}, the snapshot's of {binding.flavour}"
+    order, columns = set(snapshot.manifest.data.get("order") or ()), _columns(described)
+    if columns and columns != order:
+        return f"their columns differ: {', '.join(sorted(columns ^ order)[:6])}"
+    return ""
+
+
+def _columns(described: Mapping[str, Any]) -> set[str]:
+    """The names of the columns that the model's signature asks for; empty where it has none."""
+    said = described.get("signature")
+    try:
+        inputs = json.loads(said["inputs"]) if isinstance(said, Mapping) else []
+        return {str(column["name"]) for column in inputs}
+    except (KeyError, TypeError, ValueError):
+        return set()
 
 
 def _signed(binding: Binding, snapshot: Snapshot, alias: str, trust: Trust | None, at: str) -> Iterator[Finding]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator
 from urllib.parse import unquote, urlparse
 
-from showcause.core.errors import Refused
+from showcause.core.errors import NotFound, Refused
 from showcause.core.finding import Finding
 from showcause.integrations.mlflow.refs import clear
 from showcause.integrations.mlflow.server import desk
@@ -20,35 +19,38 @@ MODEL = re.compile(r"m-[0-9a-f]{32}")
 def untouched(uri: str, *, removing: bool = False) -> None:
     """Nothing served lies at this storage, or (what is written) above it, or (what is removed) below it.
 
-    Raises Refused. Whose files they are is read off the ids of run and logged model in the path, for MLflow keeps no
-    file elsewhere; where there is none, or something is removed, every served version is looked at.
+    Raises Refused. Whose files they are is read off the ids of run and logged model in the path; where there is none,
+    every served version is looked at. Only what can be found so is ever served (`findable`).
     """
     target = folded(uri)
-    for served in _near(target, removing):
+    runs = runs_in(target)
+    for served in desk.all_served() if runs is None else desk.of_runs(runs):
         there = folded(served.uri)
         if target == there or target.startswith(f"{there}/") or (removing and there.startswith(f"{target}/")):
             message = f"the files of {served}, are not changed"
             raise Refused.of(f"{uri} is refused", [Finding("served", "fail", served.uri, message)])
 
 
-def _near(target: str, removing: bool) -> Iterator[desk.Served]:
-    parts = [part.lower() for part in target.split("/")]
+def findable(name: str, uri: str) -> bool:
+    """Whether files at this storage are known to be those of a version of this registered model."""
+    runs = runs_in(folded(uri))
+    return runs is None or name in desk.made_by(runs)
+
+
+def runs_in(path: str) -> set[str] | None:
+    """The runs whose ids, or whose logged models' ids, stand in a path; None where that does not say whose it is."""
+    parts = [part.lower() for part in path.split("/")]
     runs = {part for part in parts if RUN.fullmatch(part)}
-    models = [part for part in parts if MODEL.fullmatch(part)]
-    if removing or not (runs or models):
-        yield from desk.all_served()
-        return
-    for model in models:
+    for model in (part for part in parts if MODEL.fullmatch(part)):
         try:
             with clear(model):
                 source = desk.client().get_logged_model(model).source_run_id
-        except KeyError:  # no such model, so no version of it
+        except NotFound:  # no such model, so no version of it
             continue
         if not source:
-            yield from desk.all_served()
-            return
+            return None
         runs.add(source)
-    yield from desk.of_runs(runs)
+    return runs if runs or any(MODEL.fullmatch(part) for part in parts) else None
 
 
 def folded(uri: str) -> str:

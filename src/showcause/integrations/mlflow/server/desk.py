@@ -142,7 +142,13 @@ def is_prompt(version: Any) -> bool:
 
 
 def of_runs(run_ids: set[str]) -> Iterator[Served]:
-    """The served versions that were made from these runs."""
+    """The served versions of the models that have a version from one of these runs."""
+    for name in sorted(made_by(run_ids)):
+        yield from serving(name)
+
+
+def made_by(run_ids: set[str]) -> set[str]:
+    """The registered models that have a version from one of these runs."""
     names: set[str] = set()
     for run_id in run_ids:
         token = None
@@ -152,5 +158,4 @@ def of_runs(run_ids: set[str]) -> Iterator[Served]:
             token = page.token
             if not token:
                 break
-    for name in sorted(names):
-        yield from serving(name)
+    return names

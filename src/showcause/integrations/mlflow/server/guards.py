@@ -20,7 +20,7 @@ from showcause.integrations.mlflow.gate import Judged, carried, judge
 from showcause.integrations.mlflow.promote import FIELD, TRIES, before, entered
 from showcause.integrations.mlflow.refs import SNAPSHOT, Located, clear
 from showcause.integrations.mlflow.server import desk
-from showcause.integrations.mlflow.server.artifacts import untouched
+from showcause.integrations.mlflow.server.artifacts import findable, untouched
 from showcause.integrations.mlflow.server.routes import MUTATIONS
 from showcause.integrations.mlflow.server.settings import Settings, settings
 from showcause.store.promotion import Promotion
@@ -102,6 +102,8 @@ def move(name: str, version: str, alias: str, rules: Settings, asked: Asked) -> 
     if rules.disguised(alias):
         raise no("alias", f"{name}@{alias}", "the trust file knows this alias in other letters")
     located = desk.place(refs.registered(name, version, client))
+    if not findable(name, located.artifact_uri):
+        raise no("source", str(located), "its files are another run's than the version says; register it anew")
     given = _given(asked)
     for _ in range(TRIES):
         log = ledger.entries(client, name, alias)
