@@ -248,6 +248,7 @@ def test_tags_that_are_not_true_are_refused_and_true_ones_stay(mlflow: Any, serv
         ("POST", "model-versions/set-tag", {"name": name, "version": "2", **forged}),
         ("POST", "model-versions/set-tag", {"name": name, "version": "1", "key": "showcause.id", "value": "0" * 64}),
         ("POST", "model-versions/set-tag", {"name": name, "version": "1", "key": "showcause.blessed", "value": "yes"}),
+        ("POST", "model-versions/set-tag", {"name": name, "version": "1", **forged, "value": "false"}),
         ("POST", "runs/set-tag", {"run_id": two.run_id, **forged}),
         ("POST", "runs/log-batch", {"run_id": two.run_id, "tags": [forged]}),
         ("POST", "runs/create", {"experiment_id": "0", "tags": [forged]}),
@@ -476,9 +477,20 @@ def test_a_new_version_without_a_snapshot_is_warned_of(mlflow: Any, server: Serv
 
 
 def test_prompts_are_left_alone(mlflow: Any, server: Server, name: str) -> None:
-    prompt = mlflow.genai.register_prompt(name=f"{name}-prompt", template="Say {{what}}")
-    mlflow.genai.set_prompt_alias(f"{name}-prompt", "champion", prompt.version)
-    assert mlflow.genai.load_prompt(f"prompts:/{name}-prompt@champion").template == "Say {{what}}"
+    tags = [{"key": "mlflow.prompt.is_prompt", "value": "true"}, {"key": "mlflow.prompt.text", "value": "Say {{x}}"}]
+    version = {"name": name, "source": "prompt-template", "tags": tags}
+    assert ask(server, "POST", f"{API}/registered-models/create", {"name": name, "tags": tags[:1]})[0] == 200
+    assert ask(server, "POST", f"{API}/model-versions/create", version)[0] == 200
+    assert alias(server, name, "1")[0] == 200
+    register(mlflow, f"{name}-m", snapshot=None)
+    for route in ("set-tag", "delete-tag"):
+        for where, fields in (("registered-models", {}), ("model-versions", {"version": "1"})):
+            body = {"name": f"{name}-m", **tags[0], **fields}
+            method = "POST" if route == "set-tag" else "DELETE"
+            assert codes(ask(server, method, f"{API}/{where}/{route}", body)) == {"tag"}
+    body = {"name": f"{name}-m", "source": "prompt-template", "tags": tags}  # a prompt among models has no files
+    assert ask(server, "POST", f"{API}/model-versions/create", body)[0] == 200
+    assert codes(alias(server, f"{name}-m", "1")) == {"SC001"}
 
 
 def test_mlflows_evaluation_passes_the_guards(
@@ -501,3 +513,12 @@ def test_mlflows_evaluation_passes_the_guards(
             )  # fmt: skip
     mlflow.register_model(info.model_uri, name)
     assert alias(server, name, "1")[0] == 200
+    served = sc.open(info.model_uri)
+    more = {"require": {"artifacts": [*POLICY["require"]["artifacts"], "model/calibration"]}}
+    with mlflow.start_run() as run:  # what is served is evaluated again, and keeps what it was gated with
+        result = mlflow.models.evaluate(
+            info.model_uri, frame, targets="paid", model_type="classifier", evaluators="showcause",
+            evaluator_config={"policy": more, "report": False},
+        )  # fmt: skip
+    assert result.metrics["showcause_complete"] == 1
+    assert sc.open(f"runs:/{run.info.run_id}").id != served.id == sc.open(info.model_uri).id

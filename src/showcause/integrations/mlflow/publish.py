@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from showcause.core import canonical
-from showcause.core.errors import Corrupt, NotFound, ShowcauseError
+from showcause.core.errors import Corrupt, NotFound, ShowcauseError, StoreError
 from showcause.core.snapshot import Snapshot
 from showcause.integrations.mlflow import carry, refs
 from showcause.integrations.mlflow.artifacts import fetched, put, repository, safe
@@ -64,14 +64,16 @@ def publish(outcome: Outcome, told: Settings, found: Places) -> Sent:
     """Send all there is. A snapshot that cannot be logged is a failure of the evaluation, told like any other; raises
     StoreError only where that cannot be told either."""
     views: dict[str, bytes] = {}
+    carried = False
     try:
         if outcome.snapshot is not None:
             views = _views(outcome.snapshot, told)
-            _carry(outcome.snapshot, views, found)
+            carried = _carry(outcome.snapshot, views, found)
     except ShowcauseError as error:
         outcome = replace(outcome, error=(error.code, f"the snapshot could not be logged: {error}"))
     own = found.model.model_id if found.model is not None else None
-    _tell(outcome, told, found.run, own, found.client)
+    speaks = carried or (found.model is not None and _speaks_of(found.model, outcome))
+    _tell(outcome, told, found.run, own, found.client, speaks)
     return Sent(_result(outcome, told, found.run, views), outcome)
 
 
@@ -83,14 +85,14 @@ def _views(snapshot: Snapshot, told: Settings) -> dict[str, bytes]:
         return {"report.html": snapshot.report(Path(work) / "report.html").read_bytes()}
 
 
-def _carry(snapshot: Snapshot, views: dict[str, bytes], found: Places) -> None:
+def _carry(snapshot: Snapshot, views: dict[str, bytes], found: Places) -> bool:
     """Beside the logged model, bound to its files, unless a complete one would give way to an incomplete one; and under
-    the run: in one file where the model carries the folder. Raises StoreError."""
+    the run: in one file where the model carries the folder. Whether the model does now. Raises StoreError."""
     run, model, folder = found.run, found.model, found.folder
     if model is None or folder is None or not (snapshot.complete or not _complete(model)):
         put(run, REPORT, views)
         carry.send(run, snapshot)
-        return
+        return False
 
     def to_run() -> None:
         put(run, SNAPSHOT, {carry.PACKED: zipped(contents(snapshot))})
@@ -98,11 +100,18 @@ def _carry(snapshot: Snapshot, views: dict[str, bytes], found: Places) -> None:
             put(run, REPORT, views)
 
     with ThreadPoolExecutor(2) as others:
-        done = [others.submit(to_run), others.submit(put, model, REPORT, views)]
+        done, seen = others.submit(to_run), others.submit(put, model, REPORT, views)
         binding = carry.bind(snapshot, folder, views, evaluated=True)
-        carry.send(model, carry._with(snapshot, KIND, binding.document))
-        for one in done:
-            one.result()
+        try:
+            carry.send(model, carry._with(snapshot, KIND, binding.document))
+            seen.result()
+            carried = True
+        except StoreError:
+            if not _complete(model):  # what is served takes nothing more: it keeps what it was gated with
+                raise
+            carried = False
+        done.result()
+    return carried
 
 
 def _complete(model: Located) -> bool:
@@ -112,7 +121,7 @@ def _complete(model: Located) -> bool:
         return False
 
 
-def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, client: Any) -> None:
+def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, client: Any, speaks: bool) -> None:
     """Tags, metrics and reasons. MLflow logs the metrics that an evaluator returns too, but only where it was given the
     model's own id and no other evaluator raised."""
     from mlflow.entities import Metric, RunTag
@@ -128,10 +137,21 @@ def _tell(outcome: Outcome, told: Settings, run: Located, own: str | None, clien
     entries = [Metric(k, v, now, 0, model_id=own, run_id=run.run_id) for k, v in metrics.items()]
     with clear(str(run)), ThreadPoolExecutor(2) as others:
         done = [others.submit(put_one, run, told.prefix + DOCUMENT, document)]
-        done += [others.submit(client.set_logged_model_tags, own, tags)] if own else []
+        done += [others.submit(client.set_logged_model_tags, own, tags)] if own and speaks else []
         client.log_batch(run.run_id, metrics=entries, tags=[RunTag(key, value) for key, value in tags.items()])
         for one in done:
             one.result()
+
+
+def _speaks_of(model: Located, outcome: Outcome) -> bool:
+    """Whether the logged model carries this evaluation's snapshot, or none: another's tags stay as they are."""
+    try:
+        there = carry.fetch(model).id
+    except NotFound:
+        return True
+    except Corrupt:
+        return False
+    return outcome.snapshot is not None and there == outcome.snapshot.id
 
 
 def put_one(located: Located, name: str, data: bytes) -> None:

@@ -3,22 +3,18 @@ MLflow's own parser, so that the two can't understand it differently; it returns
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from showcause.core.errors import Corrupt, Refused, ShowcauseError, StoreError, spoken
 from showcause.core.finding import Finding
-from showcause.core.snapshot import Manifest
 from showcause.integrations.mlflow import ledger, refs
-from showcause.integrations.mlflow.artifacts import repository
 from showcause.integrations.mlflow.carry import TAGS
 from showcause.integrations.mlflow.gate import Judged, carried, judge
 from showcause.integrations.mlflow.promote import FIELD, TRIES, before, entered
-from showcause.integrations.mlflow.refs import SNAPSHOT, Located, clear
+from showcause.integrations.mlflow.refs import Located
 from showcause.integrations.mlflow.server import desk
 from showcause.integrations.mlflow.server.artifacts import findable, untouched
 from showcause.integrations.mlflow.server.routes import MUTATIONS
@@ -31,7 +27,6 @@ HOUR = 3_600.0
 PREFIX = "showcause."
 EVALUATION = "showcause.evaluation"
 PROMPT_TAG = "mlflow.prompt.is_prompt"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -382,7 +377,7 @@ def _of_run(run_id: str) -> list[Located]:
 
 
 def _true(tags: Mapping[str, str], places: list[Located], subject: str) -> None:
-    """Each tag of ours says what a snapshot there says. Raises Refused."""
+    """Each tag of ours says what a snapshot there says; of a run, which may have failed, not more. Raises Refused."""
     ours = {key: value for key, value in tags.items() if _ours(key)}
     if not ours:
         return
@@ -390,13 +385,14 @@ def _true(tags: Mapping[str, str], places: list[Located], subject: str) -> None:
     for key, value in ours.items():
         if key not in (*TAGS, EVALUATION):
             raise no("tag", subject, f"{key} is no tag that showcause writes")
-        if not any(told.get(key) == value for told in known) and not _modest(key, value):
+        modest = _modest(key, value) and (not known or subject.startswith("runs:/"))
+        if not modest and not any(told.get(key) == value for told in known):
             there = ", ".join(str(told.get(key)) for told in known) or "no snapshot is there"
             raise no("tag", subject, f"{key} = {value[:80]!r} is not true: {there}")
 
 
 def _modest(key: str, value: str) -> bool:
-    """Tags that claim nothing need no proof."""
+    """Whether a tag claims nothing."""
     return (key == EVALUATION and value != "complete") or (key == "showcause.complete" and value == "false")
 
 
@@ -410,14 +406,12 @@ def _told(places: list[Located]) -> Iterator[dict[str, str]]:
     """What tags would say of each snapshot there, from the bytes of its manifest, whose digest is its id."""
     for located in places:
         try:
-            with clear(str(located)), tempfile.TemporaryDirectory(prefix="showcause-") as work:
-                path = repository(desk.place(located)).download_artifacts(f"{SNAPSHOT}/{MANIFEST}", dst_path=work)
-                manifest = Manifest.read(Path(path).read_bytes())
+            manifest = desk.manifest(desk.place(located))
         except (StoreError, OSError):
             continue
         complete = str(manifest.complete).lower()
         values = (manifest.digest, complete, str(manifest.model.get("digest", "")))
-        evaluated = {EVALUATION: "complete"} if manifest.complete else {}
+        evaluated = {EVALUATION: "complete" if manifest.complete else "incomplete"}
         yield {**dict(zip(TAGS, values, strict=True)), **evaluated}
 
 
