@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from showcause.integrations.mlflow.server.app import module_of, native
-from showcause.integrations.mlflow.server.guards import GUARDS, mutations
+from showcause.integrations.mlflow.server.guards import GUARDS
+from showcause.integrations.mlflow.server.queries import mutations
 from showcause.integrations.mlflow.server.routes import (
     HARMLESS,
     HARMLESS_PATHS,

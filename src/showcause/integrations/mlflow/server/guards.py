@@ -17,6 +17,7 @@ from showcause.integrations.mlflow.promote import FIELD, TRIES, before, entered
 from showcause.integrations.mlflow.refs import Located
 from showcause.integrations.mlflow.server import desk
 from showcause.integrations.mlflow.server.artifacts import findable, untouched
+from showcause.integrations.mlflow.server.queries import mutations
 from showcause.integrations.mlflow.server.routes import MUTATIONS
 from showcause.integrations.mlflow.server.settings import Settings, settings
 from showcause.store.promotion import Promotion
@@ -194,7 +195,9 @@ def create_version(asked: Asked) -> Follow | None:
     said = parsed("CreateModelVersion")
     rules = settings(said.name)
     client = desk.client()
-    if any(tag.key == PROMPT_TAG and tag.value.lower() == "true" for tag in said.tags):
+    if any(tag.key == PROMPT_TAG for tag in said.tags):
+        if not desk.registry().get_registered_model(said.name)._is_prompt():  # MLflow's search then finds none of them
+            raise no("tag", said.name, "a model takes no prompt among its versions")
         return None  # MLflow lets a prompt have no source
     place = _source(said.source, client)
     _true({tag.key: tag.value for tag in said.tags}, [place], f"a version of {said.name}")
@@ -488,26 +491,6 @@ def graphql(asked: Asked) -> None:
     for name in mutations(document):
         if name not in MUTATIONS:
             raise no("unknown-route", "graphql", f"the mutation {name[:64]} is not known here")
-
-
-def mutations(document: Any) -> Iterator[str]:
-    """The fields that the operations of a document begin with, queries apart; through fragments too."""
-    fragments = {one.name.value: one for one in document.definitions if one.kind == "fragment_definition"}
-    stack = [
-        one.selection_set
-        for one in document.definitions
-        if one.kind == "operation_definition" and one.operation.value != "query"
-    ]
-    seen: set[str] = set()
-    while stack:
-        for selection in stack.pop().selections:
-            if selection.kind == "field":
-                yield selection.name.value
-            elif selection.kind == "inline_fragment":
-                stack.append(selection.selection_set)
-            elif selection.name.value in fragments and selection.name.value not in seen:
-                seen.add(selection.name.value)
-                stack.append(fragments[selection.name.value].selection_set)
 
 
 # -- files
