@@ -1,6 +1,6 @@
 """What the evaluator adds to `mlflow.models.evaluate`, in turn with and without it, against a real server in one run.
 
-    python benchmarks/mlflow.py [--rows 10000] [--train 20000] [--trees 500] [--pairs 7] [--full]
+    python benchmarks/mlflow.py [--rows 10000] [--train 20000] [--trees 100] [--pairs 7] [--full]
 
 Both sides run MLflow's own classifier evaluator with `log_model_explainability` off, on an XGBoost model from the
 registry of an `mlflow server` with sqlite on this machine; the other side runs showcase beside it. Prints a Markdown
@@ -58,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--train", type=int, default=20_000)
-    parser.add_argument("--trees", type=int, default=500)
+    parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--full", action="store_true", help="also with every method there is")
     options = parser.parse_args()

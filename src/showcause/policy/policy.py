@@ -151,7 +151,7 @@ SECTIONS: dict[str, Section] = {
             "enabled": Word("flag", "Whether mlflow.models.evaluate makes a snapshot; default: true."),
             "content": Word(
                 "text",
-                "essential: what an evaluation hardly notices; full: every method there is. Default: what [require] "
+                "essential: what an evaluation can afford; full: every method there is. Default: what [require] "
                 "artifacts names, else essential.",
                 ("essential", "full"),
             ),

@@ -35,12 +35,12 @@ MLFLOW = frozenset(
     | {"retriever_k", "log_metrics_with_dataset_info", "default"}
 )
 UNHEEDED = ("label_list", "pos_label", "sample_weights")
-# The content of a snapshot that an evaluation hardly notices; what costs more is made by content = "full".
+# The content of a snapshot that an evaluation can afford; what costs more is made by content = "full".
+# ROC and precision-recall curves are drawn by MLflow's own evaluator; each artifact is two files to send.
 ESSENTIAL = (
     *("attribution/tree_shap", "attribution/shapley", "importance/shap", "dependence/shap"),
-    *("model/performance", "model/calibration", "model/roc", "model/precision_recall", "model/residuals"),
-    *("model/predictions", "model/gain", "model/coefficients", "model/tree"),
-    "quality/additivity",
+    *("model/performance", "model/calibration", "model/residuals", "model/predictions", "model/coefficients"),
+    *("model/tree", "quality/additivity"),
 )
 # What it grows by where populations are declared.
 POPULATIONS = ("segments/performance", "segments/calibration", "segments/fairness")
