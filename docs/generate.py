@@ -1,5 +1,5 @@
-"""Write the pages that are made from the code: docs/commands.md, docs/methods.md, docs/checks.md, docs/evidence.md, the
-kinds in docs/format.md, the schema of showcause.toml.
+"""Write the pages that are made from the code: docs/commands.md, docs/methods.md and a page for each method in
+docs/methods/, docs/checks.md, docs/evidence.md, the kinds in docs/format.md, the schema of showcause.toml.
 
 python docs/generate.py
 """
@@ -87,7 +87,7 @@ def _line(text: str | None) -> str:
 
 
 def methods() -> str:
-    """Every method, from its decorator, signature and docstring."""
+    """The list of all methods, each with its question and its page."""
     from showcause.methods import find
 
     lines = [NOTICE, "# Methods\n", f"{len(find())} methods, by what they answer. Parameters are the same everywhere: "]
@@ -96,25 +96,119 @@ def methods() -> str:
     for name, method in find().items():
         if name.split("/")[0] != folder:
             folder = name.split("/")[0]
-            lines.append(f"## {folder}\n")
-        doc = inspect.getdoc(method.compute) or ""
-        first, _, rest = doc.partition("\n")
-        lines += [f"### {name}\n", f"**{first}**\n", *([_escape(rest.strip()) + "\n"] if rest.strip() else [])]
-        facts = [f"Kind: [{method.kind}](format.md#kinds)."]
-        if method.needs:
-            facts.append(f"Needs: {', '.join(method.needs)}.")
-        if method.uses:
-            facts.append(f"Uses: {', '.join(entry.replace('|', ' or ') for entry in method.uses)}.")
-        lines.append(" ".join(facts) + "\n")
-        if method.parameters:
-            lines += ["| parameter | type | default | in a snapshot |", "|---|---|---|---|"]
-            for key, parameter in method.parameters.items():
-                kind = inspect.formatannotation(parameter.annotation).replace("|", "\\|")
-                there = method.in_snapshot.get(key, parameter.default)
-                shown = "the same" if there == parameter.default else f"`{there!r}`"
-                lines.append(f"| `{key}` | {kind} | `{parameter.default!r}` | {shown} |")
-            lines.append("")
+            lines += [f"\n## {folder}\n", "| method | question | kind |", "|---|---|---|"]
+        question = _escape(method.summary)
+        lines.append(f"| [{name}](methods/{name}.md) | {question} | [{method.kind}](format.md#kinds) |")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def method_page(name: str) -> str:
+    """One method: its question, formula and source, assumptions, when it misleads, cost, parameters, an example."""
+    from showcause.methods import find
+
+    method = find()[name]
+    doc = inspect.getdoc(method.compute) or ""
+    first, _, rest = doc.partition("\n")
+    told = stated(inspect.getmodule(method.compute).__doc__ or "")
+    lines = [NOTICE, f"# {name}\n", f"**{_escape(first)}**\n"]
+    for part, heading in PARTS.items():
+        lines += [f"## {heading}\n", _escape(told[part]) + "\n"]
+    lines += ["## In full\n", *([_escape(rest.strip()) + "\n"] if rest.strip() else [])]
+    facts = [f"Kind: [{method.kind}](../../format.md#kinds)."]
+    if method.needs:
+        facts.append(f"Needs: {', '.join(method.needs)}.")
+    if method.uses:
+        facts.append(f"Uses: {', '.join(entry.replace('|', ' or ') for entry in method.uses)}.")
+    lines.append(" ".join(facts) + "\n")
+    if method.parameters:
+        lines += ["| parameter | type | default | in a snapshot |", "|---|---|---|---|"]
+        for key, parameter in method.parameters.items():
+            kind = inspect.formatannotation(parameter.annotation).replace("|", "\\|")
+            there = method.in_snapshot.get(key, parameter.default)
+            shown = "the same" if there == parameter.default else f"`{there!r}`"
+            lines.append(f"| `{key}` | {kind} | `{parameter.default!r}` | {shown} |")
+        lines.append("")
+    lines += ["## An example\n", "```python", example(name, method), "```", "", "[All methods](../../methods.md)"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def stated(text: str) -> dict[str, str]:
+    """What a method's module says of it, by the words in PARTS. Raises ValueError where one is missing."""
+    found: dict[str, str] = {}
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        head, _, rest = paragraph.partition(": ")
+        if head in PARTS:
+            found[head] = " ".join(rest.split())
+    if missing := [part for part in PARTS if not found.get(part)]:
+        raise ValueError(f"{text.splitlines()[0]} does not say {missing}")
+    return found
+
+
+PARTS = {
+    "Formula": "Formula",
+    "Assumes": "What it assumes",
+    "Misleads": "When it misleads",
+    "Cost": "What it costs",
+}
+FOREST = (
+    "from sklearn.ensemble import RandomForestClassifier\n\n"
+    "model = RandomForestClassifier(20, max_depth=4, random_state=0).fit(X_train, y_train)"
+)
+TREE = (
+    "from sklearn.tree import DecisionTreeClassifier\n\n"
+    "model = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X_train, y_train)"
+)
+NUMBER = (
+    "from sklearn.linear_model import LinearRegression\n\n"
+    'model = LinearRegression().fit(X_train[["debt"]], X_train["income"])\n'
+    'X_train, y_train, X_test, y_test = X_train[["debt"]], X_train["income"], X_test[["debt"]], X_test["income"]'
+)
+ALIKE = (
+    "from sklearn.linear_model import LogisticRegression\n\n"
+    'X_train, X_test = (X.assign(monthly=X["income"] / 12) for X in (X_train, X_test))\n'
+    "model = LogisticRegression().fit(X_train, y_train)"
+)
+MODELS = {
+    "attribution/tree_shap": FOREST,
+    "importance/interaction": FOREST,
+    "counterfactual/optimal": FOREST,
+    "model/surrogate_tree": FOREST,
+    "rules/surrogate": FOREST,
+    "importance/correlated_groups": ALIKE,
+    "model/tree": TREE,
+    "model/residuals": NUMBER,
+}
+TOGETHER = {"quality/agreement": ("attribution/shapley", "importance/permutation", "importance/shap")}
+GROUPS = {
+    "segments/fairness": ', context=Z_test, protected=["sex"]',
+    "segments/calibration": ', context=Z_test, segments=["sex"]',
+    "segments/importance": ', context=Z_test, segments=["sex"]',
+    "segments/performance": ', context=Z_test, segments=["sex"]',
+}
+
+
+def example(name: str, method: Any) -> str:
+    """Code that the tests of the pages run."""
+    made = MODELS.get(name, "")
+    lines = ["import showcause as sc", *([made] if made else []), ""]
+    if made:
+        first, _, rest = made.partition("\n\n")
+        lines = [first, "", "import showcause as sc", "", rest, ""]
+    if method.panel is True or name in TOGETHER:
+        refits = ", refits=3" if method.panel is True else ""
+        names = str(sorted([name, *TOGETHER.get(name, method.uses)])).replace("'", '"')
+        lines += [
+            f"artifacts = {names}",
+            'asked = {"require": {"artifacts": artifacts}}',
+            f"snapshot = sc.explain(model, X_test, y_test, train=(X_train, y_train){refits}, policy=asked)",
+            f'found = snapshot["{name}"]',
+        ]
+    else:
+        more = GROUPS.get(name, "")
+        call = f'"{name}", model, X_test, y_test, train=(X_train, y_train){more}'
+        lines.append(f"found = sc.compute(\n    {call}\n)" if more else f"found = sc.compute({call})")
+    lines += ["print(found.table.slice(0, 5).to_pandas())", "found.figure()"]
+    return "\n".join(lines).replace("\n\n\n", "\n\n")
 
 
 def _escape(text: str) -> str:
@@ -240,6 +334,8 @@ def _po(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Path → text of everything that is generated."""
+    from showcause.methods import find
+
     page = (DOCS / "format.md").read_text(encoding="utf-8")
     begin, end = "<!-- kinds: begin (written by docs/generate.py) -->\n", "<!-- kinds: end -->"
     head, _, rest = page.partition(begin)
@@ -249,6 +345,7 @@ def pages() -> dict[Path, str]:
         DOCS / "commands.md": commands(),
         DOCS / "evidence.md": evidence(),
         DOCS / "methods.md": methods(),
+        **{DOCS / "methods" / f"{name}.md": method_page(name) for name in find()},
         DOCS / "showcause.schema.json": policy_schema(),
         DOCS.parent / "src" / "showcause" / "locale" / "showcause.pot": catalogue(),
         DOCS / "format.md": f"{head}{begin}{kinds()}{end}{tail}",
@@ -257,5 +354,6 @@ def pages() -> dict[Path, str]:
 
 if __name__ == "__main__":
     for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
         print(path)

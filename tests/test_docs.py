@@ -135,3 +135,15 @@ def test_a_block_that_fails_is_found(given: dict[str, Any]) -> None:
         execute(Block("", "python", "assert model is None", 1), given)
     with pytest.raises(AssertionError):
         execute(Block("run", "sh", "showcause show nothing", 1), given)
+
+
+def test_every_method_says_its_formula_assumptions_traps_and_cost() -> None:
+    from showcause.methods import find
+
+    wanted = [ROOT / "docs" / "methods" / f"{name}.md" for name in find()]
+    assert sorted((ROOT / "docs" / "methods").rglob("*.md")) == sorted(wanted)
+    for path in wanted:
+        text = path.read_text(encoding="utf-8")
+        for heading in ("Formula", "What it assumes", "When it misleads", "What it costs", "An example"):
+            assert re.search(rf"^## {heading}\n\n\S", text, re.MULTILINE), (path.name, heading)
+        assert re.search(r"Source|Compared with", text), path

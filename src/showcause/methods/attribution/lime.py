@@ -1,4 +1,16 @@
-"""attribution/lime: see `compute`."""
+"""attribution/lime: see `compute`.
+
+Formula: b = argmin Σ (f(z) - b0 - b·(z - x))² over neighbours z drawn column by column with chance ∝ exp(-d² / 2
+    width²); value = b_j (x_j - mean_j).
+
+Assumes: Columns may be mixed freely near the row, and a line says something about the model there.
+
+Misleads: Where `fit` is low no line describes the model. Neighbours mix cells of different rows, so that impossible
+    ones are asked about. Another `width` is another question.
+
+Cost: `samples` predictions a row, at most eight times as many where the leading columns are close; a stand-in costs a
+    fraction of a second.
+"""
 
 from __future__ import annotations
 

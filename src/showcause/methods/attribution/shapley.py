@@ -1,4 +1,16 @@
-"""attribution/shapley: see `compute`."""
+"""attribution/shapley: see `compute`.
+
+Formula: phi_j = Σ over coalitions S without j of |S|! (p - |S| - 1)! / p! · (v(S + j) - v(S)), v(S) the mean
+    prediction with the columns of S from the row and the others from background rows.
+
+Assumes: The background rows are the comparison that is meant. Absent columns are filled from them one row at a time.
+
+Misleads: With correlated columns rows are asked about that nobody has. A value says what a column adds to this
+    model's output, not what changing it in the world would do.
+
+Cost: 2^p predictions for each row and background row up to ten columns; beyond, the stated evaluations (50,000 a row
+    by default).
+"""
 
 from __future__ import annotations
 

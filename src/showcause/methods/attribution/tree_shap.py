@@ -1,4 +1,16 @@
-"""attribution/tree_shap: see `compute`."""
+"""attribution/tree_shap: see `compute`.
+
+Formula: The same values as attribution/shapley, summed leaf by leaf: what a leaf adds depends only on which
+    conditions of its path the row and the background row meet.
+
+Assumes: The model is a sum of trees that could be seen through, also in a Pipeline; the background rows are the
+    comparison that is meant.
+
+Misleads: The values are in the trees' own additive output, such as log-odds, not in probability. Correlated columns
+    share what they have in common as the trees happened to split.
+
+Cost: Tables of patterns once, then microseconds a row; growing with leaves times depth, hardly with the background.
+"""
 
 from __future__ import annotations
 

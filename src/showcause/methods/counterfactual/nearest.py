@@ -1,4 +1,15 @@
-"""counterfactual/nearest: see `compute`."""
+"""counterfactual/nearest: see `compute`.
+
+Formula: From the nearest rows decided as wanted, put back and shorten changes while f(x') stays as wanted; distance =
+    Σ |x'_j - x_j| / (1.4826 · MAD_j) + sparsity · changes.
+
+Assumes: What may change is declared, and the cells of other rows are values that a person can have.
+
+Misleads: It is a good answer and not the nearest one. It says what the model would do, not what a change would cause,
+    and ends right behind a threshold that another training may place elsewhere: see `agree`.
+
+Cost: At most `evaluations` rows asked about for each row explained; with trees they answer in milliseconds.
+"""
 
 from __future__ import annotations
 

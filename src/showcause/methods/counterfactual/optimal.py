@@ -1,4 +1,16 @@
-"""counterfactual/optimal: see `compute`."""
+"""counterfactual/optimal: see `compute`.
+
+Formula: min Σ |x'_j - x_j| / (1.4826 · MAD_j) + sparsity · changes, so that Σ leaves(x') reaches the wanted outcome,
+    over one cell between thresholds for each feature.
+
+Assumes: The model is a sum of trees, and what may change is declared.
+
+Misleads: The least change is a borderline case by construction. It says what the model would do, not what a change
+    would cause: see `agree` and `typical`.
+
+Cost: Milliseconds to seconds a row by branch and bound (`effort`), then a solver within `time`; what is left open is
+    said with its gap.
+"""
 
 from __future__ import annotations
 

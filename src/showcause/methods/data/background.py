@@ -1,4 +1,13 @@
-"""data/background: see `compute`."""
+"""data/background: see `compute`.
+
+Formula: A stored copy of the reference rows, as columns of the four types. Source: the rows themselves.
+
+Assumes: The training rows, or those given, stand for whom a row is compared with.
+
+Misleads: Attributions compare with these rows and no others: with another reference they differ.
+
+Cost: A copy of at most 1,000 rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""data/rows: see `compute`."""
+"""data/rows: see `compute`.
+
+Formula: A stored copy of the rows explained, as columns of the four types. Source: the rows themselves.
+
+Assumes: The rows explained stand for those that the model will meet.
+
+Misleads: What holds of them need not hold of later rows; above 20,000 they are a sample, and the spec says so.
+
+Cost: A copy of the rows.
+"""
 
 from __future__ import annotations
 

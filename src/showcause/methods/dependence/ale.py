@@ -1,4 +1,14 @@
-"""dependence/ale: see `compute`."""
+"""dependence/ale: see `compute`.
+
+Formula: Σ over bins up to x of mean over the bin's rows of f(right edge) - f(left edge).
+
+Assumes: Within a bin moving a row to the bin's edges is harmless.
+
+Misleads: Levels are relative: compare differences. Wide bins in thin tails hide what happens inside them; see
+    `support`.
+
+Cost: Two predictions a row and feature.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""dependence/ice: see `compute`."""
+"""dependence/ice: see `compute`.
+
+Formula: f(x_i with x_j = at), a curve for each row i.
+
+Assumes: A row with another value of one feature is one that could be.
+
+Misleads: Where features go together, a curve's far ends belong to rows that nobody has.
+
+Cost: One prediction for each row chosen, place and feature.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""dependence/interaction: see `compute`."""
+"""dependence/interaction: see `compute`.
+
+Formula: H² = Σ (PD_jk - PD_j - PD_k)² / Σ PD_jk² (centred), with its numerator beside it.
+
+Assumes: Partial dependence is a fair summary of two columns.
+
+Misleads: Where two columns hardly matter H² is a quotient of noise: look at the unnormalised strength. Correlated
+    columns give spurious ones.
+
+Cost: Rows squared times pairs of the leading columns, within its budget.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""dependence/pdp: see `compute`."""
+"""dependence/pdp: see `compute`.
+
+Formula: PD_j(at) = mean over rows i of f(x_i with x_j = at).
+
+Assumes: Every row could have every value of the feature.
+
+Misleads: With correlated features it averages over rows that nobody has: hold it against dependence/ale. An average
+    can hide opposite effects: see dependence/ice.
+
+Cost: Exact and fast for trees; otherwise rows × places predictions for each feature.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""dependence/shap: see `compute`."""
+"""dependence/shap: see `compute`.
+
+Formula: Mean of the rows' Shapley values phi_j in bins along x_j.
+
+Assumes: As of attribution/tree_shap or attribution/shapley, whichever was used.
+
+Misleads: A mean within a bin hides interactions, which show as spread. It depends on the background.
+
+Cost: Nothing beyond the attribution that it bins.
+"""
 
 from __future__ import annotations
 

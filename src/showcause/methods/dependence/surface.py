@@ -1,4 +1,13 @@
-"""dependence/surface: see `compute`."""
+"""dependence/surface: see `compute`.
+
+Formula: PD_jk(at, at_b) = mean over rows i of f(x_i with x_j = at, x_k = at_b).
+
+Assumes: Every row could have every pair of values.
+
+Misleads: Corners that no row is near are extrapolation: see `support`.
+
+Cost: Exact and fast for trees; otherwise rows × places² predictions for each pair.
+"""
 
 from __future__ import annotations
 

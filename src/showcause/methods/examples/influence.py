@@ -1,4 +1,15 @@
-"""examples/influence: see `compute`."""
+"""examples/influence: see `compute`.
+
+Formula: Least squares: r_i k(x, i) / (1 - leverage_i). Boosted squared error: weights w with w · y = f(x). Other
+    boosted trees: Σ over trees whose leaf is shared of -rate (g_i + h_i θ) / (Σ h + penalty).
+
+Assumes: The rows given are those of the training; the model's own numbers confirm it before anything is said.
+
+Misleads: Influence is on this model, not on the truth. A suspect label may be a rare case that is right: of data that
+    are noisy themselves no method tells flips from noise.
+
+Cost: A pass over the trees for each case, n × trees; closed form for linear models.
+"""
 
 from __future__ import annotations
 

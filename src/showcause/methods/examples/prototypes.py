@@ -1,4 +1,14 @@
-"""examples/prototypes: see `compute`."""
+"""examples/prototypes: see `compute`.
+
+Formula: Greedily max 2 · mean k(x, prototypes) - mean k(prototypes, prototypes) (MMD-critic); criticisms where the
+    witness function is largest.
+
+Assumes: Standardised columns measure likeness.
+
+Misleads: They stand for the data, not for how the model decides. Other units would choose others.
+
+Cost: Rows squared in memory, capped by a sample.
+"""
 
 from __future__ import annotations
 

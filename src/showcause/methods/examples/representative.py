@@ -1,4 +1,14 @@
-"""examples/representative: see `compute`."""
+"""examples/representative: see `compute`.
+
+Formula: Of the rows decided alike, those nearest to the middle on standardised columns; of the wrong ones those whose
+    own class got the least output; those with the smallest margin. Source: Kaufman & Rousseeuw 1987 (medoids).
+
+Assumes: Labels are right; the threshold is the one decided by.
+
+Misleads: Single cases are illustrations and no evidence of how often something happens.
+
+Cost: A sort of the predictions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""examples/similar: see `compute`."""
+"""examples/similar: see `compute`.
+
+Formula: Rows by shared leaves (weighted by trees' variance), by what columns add to a linear output, else by
+    standardised distance. Source: Breiman 2001 (proximities of forests).
+
+Assumes: What the model treats alike is what is meant by alike.
+
+Misleads: Rows that the model cannot tell apart may differ in what matters to a person.
+
+Cost: One pass over rows and trees for each case.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""importance/interaction: see `compute`."""
+"""importance/interaction: see `compute`.
+
+Formula: Shapley interaction indices of pairs, summed leaf by leaf; mean of the absolute values over rows.
+
+Assumes: The model is a sum of trees that could be seen through.
+
+Misleads: Interactions are of the model, in its additive output: log-odds create some in probability and hide others.
+
+Cost: Leaves × depth² patterns; seconds for hundreds of trees.
+"""
 
 from __future__ import annotations
 

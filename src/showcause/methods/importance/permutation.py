@@ -1,4 +1,14 @@
-"""importance/permutation: see `compute`."""
+"""importance/permutation: see `compute`.
+
+Formula: mean over rows and repeats of loss(column shuffled) - loss(as it was).
+
+Assumes: Shuffling keeps a column's values and breaks its ties with all others, the label included.
+
+Misleads: Of two correlated columns each stands in for the other, so both look unimportant: see
+    importance/correlated_groups. Shuffled rows may be rows that nobody has.
+
+Cost: `repeats` predictions of the rows for each column.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""importance/shap: see `compute`."""
+"""importance/shap: see `compute`.
+
+Formula: mean over rows of |phi_j|, the columns' encodings summed first.
+
+Assumes: As of the attribution that it is made from.
+
+Misleads: It says how much a column moves outputs, not how much it helps them to be right: see importance/permutation.
+
+Cost: Nothing beyond the attribution.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""model/calibration: see `compute`."""
+"""model/calibration: see `compute`.
+
+Formula: mean outcome against mean prediction in bins of equal counts, with Wilson intervals.
+
+Assumes: Rows are independent; labels are right.
+
+Misleads: A model that is calibrated on average may not be for a group: see segments/calibration. Wide bins hide
+    bends.
+
+Cost: A sort of the predictions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""model/coefficients: see `compute`."""
+"""model/coefficients: see `compute`.
+
+Formula: output = intercept + Σ coefficient · column; `scale` is the column's standard deviation. Source: the model's
+    own numbers.
+
+Assumes: The model is linear in its (encoded) columns.
+
+Misleads: Coefficients in different units cannot be compared; multiply by `scale`. With correlated columns single
+    signs mean little.
+
+Cost: Read off the model.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""model/gain: see `compute`."""
+"""model/gain: see `compute`.
+
+Formula: The share of the positives among the first k rows by prediction. Source: Ling & Li 1998 (lift and gain).
+
+Assumes: The rows have the share of positives that will be met.
+
+Misleads: It speaks of ranking alone; a calibrated and an uncalibrated model look the same.
+
+Cost: A sort of the predictions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""model/performance: see `compute`."""
+"""model/performance: see `compute`.
+
+Formula: The usual metrics, with 95 % intervals over rows, beside a trivial baseline and the training rows. Source:
+    scikit-learn's definitions; spec.intervals names each interval's method.
+
+Assumes: Rows are independent and like those to come; labels are right.
+
+Misleads: Accuracy of rare classes flatters; a gap to training is no proof of overfitting. Intervals are of rows, not
+    of retraining.
+
+Cost: One prediction of the rows, and resamples of their losses.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""model/precision_recall: see `compute`."""
+"""model/precision_recall: see `compute`.
+
+Formula: precision and recall at every threshold.
+
+Assumes: The rows have the share of positives that will be met.
+
+Misleads: Precision changes with that share; curves of two data sets do not compare.
+
+Cost: A sort of the predictions.
+"""
 
 from __future__ import annotations
 

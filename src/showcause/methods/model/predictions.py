@@ -1,4 +1,13 @@
-"""model/predictions: see `compute`."""
+"""model/predictions: see `compute`.
+
+Formula: f(x_i) and the decision taken from it. Source: the model itself.
+
+Assumes: The threshold is the one decided by.
+
+Misleads: Single predictions carry no interval.
+
+Cost: One prediction of the rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""model/residuals: see `compute`."""
+"""model/residuals: see `compute`.
+
+Formula: The mean of actual - predicted in bins of the prediction. Source: Cook & Weisberg 1982 (residuals against
+    fitted values).
+
+Assumes: Rows are independent; labels are right.
+
+Misleads: Means near zero do not say that single errors are small.
+
+Cost: A sort of the predictions.
+"""
 
 from __future__ import annotations
 

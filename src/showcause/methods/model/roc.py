@@ -1,4 +1,13 @@
-"""model/roc: see `compute`."""
+"""model/roc: see `compute`.
+
+Formula: true positive rate against false positive rate at every threshold.
+
+Assumes: Labels are right.
+
+Misleads: With rare positives a good curve may still mean mostly false alarms: see model/precision_recall.
+
+Cost: A sort of the predictions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""model/surrogate_tree: see `compute`."""
+"""model/surrogate_tree: see `compute`.
+
+Formula: A decision tree fitted to the model's own outputs; fidelity on held-out rows.
+
+Assumes: Few questions can imitate the model.
+
+Misleads: It describes the model as far as its fidelity says and no further; another sample may give other questions.
+
+Cost: One small tree.
+"""
 
 from __future__ import annotations
 

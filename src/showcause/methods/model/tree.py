@@ -1,4 +1,13 @@
-"""model/tree: see `compute`."""
+"""model/tree: see `compute`.
+
+Formula: The nodes of the tree as they are. Source: the model itself.
+
+Assumes: The model is one decision tree.
+
+Misleads: The first question is not the most important one for every row; another sample may give another tree.
+
+Cost: Read off the model.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""quality/additivity: see `compute`."""
+"""quality/additivity: see `compute`.
+
+Formula: |base + Σ phi_j - f(x)|, and the trees' margins against the model's own.
+
+Assumes: Contributions are in an additive output.
+
+Misleads: Values that add up may still be of the wrong game or background.
+
+Cost: A sum of what is stored.
+"""
 
 from __future__ import annotations
 

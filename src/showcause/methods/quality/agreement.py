@@ -1,4 +1,14 @@
-"""quality/agreement: see `compute`."""
+"""quality/agreement: see `compute`.
+
+Formula: Rank correlation and overlap of the leading columns between explanations of the same model; two halves of one
+    budget.
+
+Assumes: Different ways of asking should agree where the model is simple.
+
+Misleads: They ask different questions, so disagreement is no error by itself; agreement is no proof.
+
+Cost: A comparison of what is stored.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""quality/dummy: see `compute`."""
+"""quality/dummy: see `compute`.
+
+Formula: max |phi| of an injected shuffled copy of a column.
+
+Assumes: A column that the model never sees can add nothing.
+
+Misleads: Passing it says nothing of the other columns' values.
+
+Cost: The attribution once more, for few rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""reasons/cutoff: see `compute`."""
+"""reasons/cutoff: see `compute`.
+
+Formula: Shapley values of the score against rows nearest to the cutoff on its favourable side; ties by paired t
+    intervals over eight folds.
+
+Assumes: Those who just got the favourable decision are the fair comparison.
+
+Misleads: Reasons say how the model counted, not what causes what. Of correlated columns another training may name the
+    other one: see refits/reasons.
+
+Cost: Eight sweeps of an attribution, microseconds a row for trees and linear models.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""refits/dependence: see `compute`."""
+"""refits/dependence: see `compute`.
+
+Formula: The curve of each retrained model on the same rows.
+
+Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+
+Misleads: Bootstrapped rows are fewer distinct ones, so that members are a little worse than the model.
+
+Cost: `refits` trainings and their curves.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""refits/importance: see `compute`."""
+"""refits/importance: see `compute`.
+
+Formula: The importance of each retrained model on the same rows.
+
+Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+
+Misleads: Correlated columns trade places between members: a wide spread of both may mean a steady group.
+
+Cost: `refits` trainings and their importance.
+"""
 
 from __future__ import annotations
 

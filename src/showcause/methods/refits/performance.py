@@ -1,4 +1,13 @@
-"""refits/performance: see `compute`."""
+"""refits/performance: see `compute`.
+
+Formula: The metrics of each retrained model on the same rows.
+
+Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+
+Misleads: The spread over refits leaves out the chance of the rows, which model/performance states.
+
+Cost: `refits` trainings and a prediction each.
+"""
 
 from __future__ import annotations
 

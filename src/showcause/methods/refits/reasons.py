@@ -1,4 +1,13 @@
-"""refits/reasons: see `compute`."""
+"""refits/reasons: see `compute`.
+
+Formula: reasons/cutoff of each retrained model for the same rows.
+
+Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+
+Misleads: Reasons that agree in all members may still all be wrong about the world.
+
+Cost: `refits` trainings and their reasons.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""rules/anchor: see `compute`."""
+"""rules/anchor: see `compute`.
+
+Formula: A minimal set A of the row's facts with f = f(x) for all rows that have A (trees, by bounds over leaves), or
+    with a Clopper-Pearson lower bound of P(f = f(x) | A) (sampled).
+
+Assumes: Other facts may take any value of the stated domain, likely or not.
+
+Misleads: It suffices for the model over all values, also impossible ones, so that a rule may be longer than people
+    need. Several minimal rules exist; this is one.
+
+Cost: Bounds over the trees, within `effort`; sampled: its budget of evaluations.
+"""
 
 from __future__ import annotations
 

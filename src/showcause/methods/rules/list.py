@@ -1,4 +1,13 @@
-"""rules/list: see `compute`."""
+"""rules/list: see `compute`.
+
+Formula: Again and again the best rule that a beam search finds among the rows that no earlier rule decides.
+
+Assumes: Few conditions in order can imitate the model.
+
+Misleads: A later rule holds only where no earlier one does. Fidelity on held-out rows says how far to believe it.
+
+Cost: Candidate rules times rows.
+"""
 
 from __future__ import annotations
 

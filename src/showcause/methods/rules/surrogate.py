@@ -1,4 +1,13 @@
-"""rules/surrogate: see `compute`."""
+"""rules/surrogate: see `compute`.
+
+Formula: The leaves of model/surrogate_tree as rules, each with coverage and precision on held-out rows.
+
+Assumes: Few questions can imitate the model.
+
+Misleads: Rules describe the imitation: where its fidelity is low they say little of the model.
+
+Cost: Nothing beyond the tree.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""segments/calibration: see `compute`."""
+"""segments/calibration: see `compute`.
+
+Formula: model/calibration within each segment, with Wilson's or Student's intervals. Source: Pleiss et al. 2017
+    (calibration by group).
+
+Assumes: Rows are independent; labels are as right in one segment as in another.
+
+Misleads: Small segments have wide intervals; many of them make chance findings likely.
+
+Cost: A sort of the predictions for each segment.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""segments/fairness: see `compute`."""
+"""segments/fairness: see `compute`.
+
+Formula: Rates of decisions and outcomes for each level, and their differences and ratios between levels, with 95 %
+    intervals over rows. Source: Hardt, Price & Srebro 2016; fairlearn's definitions.
+
+Assumes: The protected attribute is recorded as it should be; labels mean the same in each group.
+
+Misleads: Measures contradict each other, and none of them says that a difference is just or unjust. Labels may carry
+    the bias that is looked for.
+
+Cost: Counts of decisions for each group.
+"""
 
 from __future__ import annotations
 

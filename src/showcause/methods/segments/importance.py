@@ -1,4 +1,14 @@
-"""segments/importance: see `compute`."""
+"""segments/importance: see `compute`.
+
+Formula: importance/permutation's row-level differences of the loss, averaged within each segment. Source: Fisher,
+    Rudin & Dominici 2019 (model reliance).
+
+Assumes: As of importance/permutation.
+
+Misleads: Columns are shuffled among all rows and not within the segment.
+
+Cost: Nothing beyond the permutation.
+"""
 
 from __future__ import annotations
 
