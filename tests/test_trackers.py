@@ -1,7 +1,7 @@
 """The lines of docs/trackers.md, run by interpreters that have the trackers, which bring pins of their own.
 
-SHOWCAUSE_TRACKERS names one Python or more, with `:` between them: one with `pip install wandb comet_ml dagster kedro`, one
-with `pip install 'zenml[local]'`. Without, these tests are skipped and say so.
+SHOWCAUSE_TRACKERS names one Python or more, with `:` between them: one with `pip install wandb comet_ml dagster kedro`,
+one with `pip install 'zenml[local]'`. Without, these tests are skipped and say so.
 """
 
 from __future__ import annotations
