@@ -1,4 +1,4 @@
-"""A loan officer asks about a rejected applicant: force plot, reasons, recourse and similar cases within two seconds."""
+"""A loan officer asks about a rejected applicant: force plot, reasons, recourse, similar cases within two seconds."""
 
 import time
 
