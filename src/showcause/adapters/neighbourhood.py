@@ -197,7 +197,12 @@ class Search:
                 self.line = other
 
     def _total(self, line: Line) -> float:
-        return float(np.einsum("pk,okl,pl->", self.design.reach, line.covariance, self.design.reach))
+        return float(self._variance(line).sum())
+
+    def _variance(self, line: Line) -> Rows:
+        """(K, p) of the values."""
+        reach = self.design.reach
+        return np.asarray(((reach @ line.covariance) * reach).sum(axis=2))
 
     def _stand_in(self, made: Rows, alive: Rows) -> StandIn | None:
         """Two networks, each fitted to half of the neighbours and held against the other half."""
@@ -232,7 +237,13 @@ class Search:
     def covariance(self) -> Rows:
         """(K, p, p) of the values."""
         assert self.line is not None
-        return np.einsum("pk,okl,ql->opq", self.design.reach, self.line.covariance, self.design.reach)
+        return np.asarray(self.design.reach @ self.line.covariance @ self.design.reach.T)
+
+    @property
+    def error(self) -> Rows:
+        """(p, K) standard errors of the values."""
+        assert self.line is not None
+        return np.asarray(np.sqrt(np.maximum(self._variance(self.line), 0.0)).T)
 
     def apart(self, leading: int) -> float:
         return local.apart(self.values, self.covariance, leading)
@@ -240,7 +251,7 @@ class Search:
     def find_idle(self, budget: int) -> None:
         """Columns that may be idle are changed in some neighbours, each alone; those that did nothing, in many
         neighbours together, and in halves where that changes an output. What then did nothing is idle."""
-        error = np.sqrt(np.maximum(np.einsum("opp->po", self.covariance), 0.0))
+        error = self.error
         doubtful = np.flatnonzero((np.abs(self.values) <= DOUBTFUL * error).all(axis=1) & (error > 0).any(axis=1))
         some, left = min(TRIED, len(self.donors)), self.asked + budget
         if not len(doubtful) or len(doubtful) * some > budget:

@@ -99,7 +99,7 @@ def compute(
         line = search.line
         assert line is not None
         phi[i] = search.values
-        error[i] = np.sqrt(np.maximum(np.einsum("opp->po", search.covariance), 0))
+        error[i] = search.error
         number = design.slope >= 0
         slope[i, number] = line.slopes[design.slope[number]] / design.unit[number, None]
         at[i], fit[i] = line.at, line.fit
