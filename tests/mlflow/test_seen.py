@@ -42,7 +42,7 @@ def test_the_report_opens_in_the_sandboxed_frame_from_the_versions_description(m
         element = page.wait_for_selector("iframe[sandbox]", timeout=60_000)
         assert element.get_attribute("sandbox") == "allow-scripts"
         frame: Frame = element.content_frame()
-        frame.wait_for_function("document.querySelectorAll('svg').length >= 2", timeout=30_000)
+        frame.locator("svg").nth(1).wait_for(state="attached", timeout=30_000)  # figures draw when they are near
         assert "engineer's report" in frame.title()
         assert frame.evaluate("window.origin") == "null"
         for kind in ("figures/importance/permutation.svg", "tables/importance/permutation.csv"):
