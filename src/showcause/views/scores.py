@@ -59,13 +59,18 @@ def _upper(text: str) -> str:
 
 
 def _headline(name: str, row: Row) -> Sentence:
+    return _measure("{name}: {value}", ", a trivial baseline {reference}", row, _upper(metric(name)))
+
+
+def _measure(template: str, beside: str, row: Row, name: str) -> Sentence:
+    """The value with its interval, and `beside` it the reference, where there are such."""
     low, high = bounds(row)
-    template, parts = "{metric}: {value}", {"value": row["value"]}
+    parts: dict[str, float] = {"value": row["value"]}
     if low is not None and high is not None:
         template, parts = template + " (95 % from {low} to {high})", {**parts, "low": low, "high": high}
     if row.get("reference") is not None:
-        template, parts = template + ", a trivial baseline {base}", {**parts, "base": row["reference"]}
-    return say(template + ".", metric=_upper(metric(name)), **parts)
+        template, parts = template + beside, {**parts, "reference": row["reference"]}
+    return say(template + ".", name=name, **parts)
 
 
 def _plainly(name: str, row: Row) -> list[Sentence]:
@@ -135,13 +140,8 @@ def _value(row: Row) -> float:
 
 def _between(picture: Picture, row: Row) -> Sentence:
     """One number about all levels of a column: a ratio of 1 or a difference of 0 means alike."""
-    low, high = bounds(row)
-    template, parts = "Between the groups of {name}: {value}", {"value": row["value"]}
-    if low is not None and high is not None:
-        template, parts = template + " (95 % from {low} to {high})", {**parts, "low": low, "high": high}
-    if row.get("reference") is not None:
-        template, parts = template + "; alike would be {alike}", {**parts, "alike": row["reference"]}
-    return say(template + ".", name=picture.words.label(row["by"]), **parts)
+    template, beside = "Between the groups of {name}: {value}", "; alike would be {reference}"
+    return _measure(template, beside, row, picture.words.label(row["by"]))
 
 
 def _segment(picture: Picture, row: Row) -> str:
