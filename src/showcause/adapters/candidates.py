@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from showcause.adapters.cells import CellView, Player, numbers
-from showcause.adapters.distance import cost, units
+from showcause.adapters.distance import cost, middles, units
 from showcause.adapters.frame import Rows
 from showcause.adapters.recourse import Allowed
 from showcause.adapters.sufficient import inside
@@ -63,6 +63,11 @@ class Table:
     @cached_property
     def units(self) -> Rows:
         return units(self.view.pool.take(np.arange(self.view.trained)))
+
+    @cached_property
+    def middles(self) -> dict[str, float]:
+        pool = self.view.pool
+        return dict(zip(pool.names, middles(pool.take(np.arange(self.view.trained))).tolist(), strict=True))
 
     @cached_property
     def numbers(self) -> dict[str, Rows]:
@@ -127,7 +132,7 @@ class Table:
         places = np.flatnonzero(fine)
         if not len(places):
             return places
-        near = np.abs(known[places] - (np.median(known) if np.isnan(own) else own))
+        near = np.abs(known[places] - (self.middles[name] if np.isnan(own) else own))
         order = np.lexsort((near, where[places]))
         first = np.ones(len(order), np.bool_)
         first[1:] = where[places][order][1:] != where[places][order][:-1]
@@ -164,9 +169,7 @@ class Table:
     ) -> Options:
         column = self.view.pool.column(name)
         unit = float(self.units[self.view.pool.names.index(name)])
-        costs = cost(column, unit, own, values) + self.sparsity
-        if np.isnan(own) and column.is_number and len(values):  # a usual value is the least to ask of somebody
-            costs = costs + np.abs(values - np.median(self._seen[name][0])) / unit
+        costs = cost(column, unit, self.middles[name], own, values) + self.sparsity
         values, sources, cells = np.append(values, own), np.append(sources, row), np.append(cells, at)
         costs = np.append(costs, 0.0)
         order = np.argsort(np.where(np.isnan(values), np.inf, values), kind="stable")

@@ -2,7 +2,8 @@
 
 A number's change counts in robust standard deviations (1.4826 times the median absolute deviation of the known values;
 where that is 0 the interquartile range over 1.349, then the standard deviation, then 1). Another category, and a value
-where one was missing or the reverse, counts 1. Each changed feature costs `sparsity` besides.
+where one was missing or the reverse, counts 1; a number where none was known counts besides how far it is from the
+median of those known, since a usual value is the least to ask of somebody. Each changed feature costs `sparsity` too.
 Source: Wachter, Mittelstadt & Russell 2018 (L1 over median absolute deviations); Mothilal, Sharma & Tan 2020.
 """
 
@@ -20,7 +21,8 @@ BLOCK = 64
 
 MEANING = (
     "a number's change in robust standard deviations (1.4826 x the median absolute deviation), 1 for another category, "
-    "1 for a value where there was none, and the sparsity for each changed feature"
+    "1 for a value where there was none (of a number its distance from the median besides), and the sparsity for each "
+    "changed feature"
 )
 
 
@@ -37,11 +39,13 @@ def scale(values: Rows) -> float:
     return 1.0
 
 
-def cost(column: Column, unit: float, before: float, after: Rows) -> Rows:
-    """Of changing a cell from `before` to each of `after`: numbers, or positions of levels; NaN is missing."""
+def cost(column: Column, unit: float, middle: float, before: float, after: Rows) -> Rows:
+    """Of changing a cell from `before` to each of `after`: numbers, or positions of levels; NaN is missing. `middle`:
+    the median of the known numbers."""
     after = np.asarray(after, dtype=np.float64)
     if np.isnan(before):
-        return np.where(np.isnan(after), 0.0, 1.0)
+        away = np.abs(after - middle) / unit if column.is_number else 0.0
+        return np.where(np.isnan(after), 0.0, 1.0 + away)
     if not column.is_number:
         return np.where(after == before, 0.0, 1.0)
     return np.where(np.isnan(after), 1.0, np.abs(after - before) / unit)
@@ -89,6 +93,16 @@ class Typical:
             else np.full(len(values), np.nan)
         )
         return nearest, share
+
+
+def middles(known: Frame) -> Rows:
+    """(features,) the median of each numeric column's known values; 0 for others and where none is known."""
+    columns = [known.column(name) for name in known.names]
+    return np.array([float(np.median(v)) if len(v := _known(column)) else 0.0 for column in columns])
+
+
+def _known(column: Column) -> Rows:
+    return column.values[~np.isnan(column.values)] if column.is_number else np.zeros(0)
 
 
 def units(known: Frame) -> Rows:

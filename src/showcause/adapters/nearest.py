@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from showcause.adapters.cells import numbers
-from showcause.adapters.distance import cost, units
+from showcause.adapters.distance import cost, middles, units
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.model import Model
 from showcause.adapters.recourse import Allowed
@@ -52,6 +52,10 @@ class Pool:
         return units(self.rows.take(np.arange(self.trained)))
 
     @cached_property
+    def middles(self) -> Rows:
+        return middles(self.rows.take(np.arange(self.trained)))
+
+    @cached_property
     def order(self) -> list[Rows]:
         """For each feature the training rows by their value, one a value, missing ones left out."""
         found = []
@@ -65,7 +69,7 @@ class Pool:
         found = np.empty((len(rows), len(self.rows.names)))
         for j, name in enumerate(self.rows.names):
             own, after = float(self.values[row, j]), self.values[rows, j]
-            away = cost(self.rows.column(name), float(self.units[j]), own, after)
+            away = cost(self.rows.column(name), float(self.units[j]), float(self.middles[j]), own, after)
             away = np.where(away > 0, away + self.sparsity, 0.0)
             found[:, j] = np.where((away > 0) & ~self._may(name, own, after), np.inf, away)
         return found

@@ -38,23 +38,20 @@ def second_name(space: str) -> str:
     return "absolute_error" if space == "target" else "error_rate"
 
 
-def second_losses(space: str, outputs: Rows, y: Rows, threshold: float | None = None) -> Rows:
-    """(rows,) absolute errors for regression, else 1 where the decision is wrong: the largest output, for two classes
-    a probability of at least `threshold` (0.5 where None) or a positive score."""
+def second_losses(space: str, outputs: Rows, y: Rows, decide: Callable[[Rows], Rows]) -> Rows:
+    """(rows,) absolute errors for regression, else 1 where the class decided for is wrong; `decide` maps outputs (rows,
+    outputs) to positions of classes (rows,)."""
     if space == "target":
         return np.asarray(np.abs(outputs[:, 0] - y))
-    if outputs.shape[1] > 1:
-        return np.asarray(outputs.argmax(axis=1) != y, dtype=np.float64)
-    yes = outputs[:, 0] > 0 if space == "score" else outputs[:, 0] >= (0.5 if threshold is None else threshold)
-    return np.asarray(yes.astype(int) != y, dtype=np.float64)
+    return np.asarray(decide(outputs) != y, dtype=np.float64)
 
 
-def losses_of(space: str, y: Rows | None, rows: Rows, threshold: float | None) -> list[Callable[[Rows], Rows]]:
+def losses_of(space: str, y: Rows | None, rows: Rows, decide: Callable[[Rows], Rows]) -> list[Callable[[Rows], Rows]]:
     """[row_losses, second_losses] of rows `rows` of y, as functions of the outputs alone."""
     if y is None:
         raise ValueError("losses need labels")
     labels = y[rows]
     return [
         lambda outputs: row_losses(space, outputs, labels),
-        lambda outputs: second_losses(space, outputs, labels, threshold),
+        lambda outputs: second_losses(space, outputs, labels, decide),
     ]

@@ -98,7 +98,7 @@ def distances(frame, rows, own):
     for name in frame:
         if frame[name].dtype == float and pd.isna(own[name]):
             unit = scale(frame[name].to_numpy())
-            away = 1 + (rows[name] - frame[name].dropna().drop_duplicates().median()).abs() / unit
+            away = 1 + (rows[name] - frame[name].median()).abs() / unit
         elif frame[name].dtype == float:
             away = (rows[name] - own[name]).abs() / scale(frame[name].to_numpy())
         else:

@@ -88,6 +88,20 @@ def test_many_classes_and_string_labels():
     assert found.table["error_rate"][0].as_py() > 0.1
 
 
+@pytest.mark.parametrize("threshold", [None, 0.5])
+def test_the_error_rate_is_of_the_decisions_also_at_the_threshold(threshold):
+    X, y = np.tile([[0.0], [0.5]], (20, 1)), np.array(["no", "yes"] * 20)
+    model = lambda rows: np.column_stack([1 - rows[:, 0], rows[:, 0]])  # noqa: E731
+    given = {"task": "classification", "threshold": threshold}
+    found = sc.compute("importance/permutation", model, X, y, repeats=39, **given)
+    decided = sc.compute("model/predictions", model, X, y, **given).table["decision"].to_pylist()
+    values = dict(zip(X[:, 0], decided, strict=True))
+    pairs = [(i, k) for i in range(40) for k in range(40) if i != k]
+    truth = np.mean([(values[X[k, 0]] != y[i]) - (decided[i] != y[i]) * 1.0 for i, k in pairs])
+    assert by_feature(found, "error_rate")["x0"] == pytest.approx(truth)
+    assert values[0.5] == ("no" if threshold is None else "yes")
+
+
 def test_a_model_of_scores_has_the_error_rate_as_its_loss():
     X, y = load_breast_cancer(return_X_y=True)
     model = LinearSVC(random_state=0).fit(X[:, :3] / 100, y)

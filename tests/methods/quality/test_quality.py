@@ -167,6 +167,31 @@ def test_noise_is_not_ranked():
     assert rows["rank_correlation"]["value"] == pytest.approx(0.7746, abs=1e-4)
 
 
+def test_columns_that_cannot_be_told_from_zero_are_no_leading_ones():
+    rows = np.random.default_rng(0).normal(size=(60, 6))
+    work = job(RandomForestClassifier(8, random_state=0).fit(rows, rows[:, 0] > 0), rows)
+
+    def overlap(permuted):
+        shap = importance("shap", **{f"x{j}": float(v) for j, v in enumerate([0, 0, 0, 0, 0, 9])})
+        other = importance("permutation", **{f"x{j}": float(v) for j, v in enumerate(permuted)})
+        found, _ = judged("agreement", work, **{"importance/shap": shap, "importance/permutation": other})
+        return found["top_overlap"]["value"], found["top_overlap"]["count"]
+
+    assert overlap([0, 0, 0, 0, 9, 0]) == (0.0, 1)  # not 2 of 3, for the zeros that stand first in both
+    assert overlap([0, 0, 0, 0, 1, 9]) == (1.0, 1)
+    assert overlap([0, 0, 0, 0, 0, 0]) == (None, 0)
+
+
+def test_a_case_that_one_column_explains_agrees_with_lime_on_that_column():
+    rows = np.random.default_rng(0).normal(size=(40, 10))
+    options = {"task": "regression", "background": rows}
+    shap, lime = (sc.compute(f"attribution/{n}", lambda r: r[:, 9], rows[:5], **options) for n in ("shapley", "lime"))
+    work = job(RandomForestClassifier(4, random_state=0).fit(rows, rows[:, 0] > 0), rows)
+    work = replace(work, model=replace(work.model, classes=(), labels=(), task="regression", space="target"))
+    found, _ = judged("agreement", work, **{"attribution/shapley": shap, "attribution/lime": lime})
+    assert (found["lime_top"]["value"], found["lime_top"]["note"]) == (1.0, None)
+
+
 def test_an_importance_that_does_not_vary_has_no_rank():
     rows, _ = agreement(
         importance("shap", obligations=1, loan_to_value=1, income=1, bad_history=1),

@@ -33,7 +33,7 @@ NONE = "none was found among the rows at hand: each that is decided so differs i
 @method(
     "counterfactual/nearest",
     kind="counterfactual",
-    version=2,
+    version=3,
     panel="where given",
     after=("examples/representative",),
     in_snapshot={"max_rows": 4, "max_cells": 300, "evaluations": 500},

@@ -69,7 +69,7 @@ class _Work:
 @method(
     "counterfactual/optimal",
     kind="counterfactual",
-    version=2,
+    version=3,
     panel="where given",
     applies=_reason,
     after=("examples/representative",),

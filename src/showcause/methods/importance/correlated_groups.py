@@ -38,6 +38,7 @@ MEASURES = (
 @method(
     "importance/correlated_groups",
     kind="importance",
+    version=2,
     needs=("labels", "two features", "two rows"),
     in_snapshot={"predictions": 20_000},
 )
@@ -115,7 +116,7 @@ def _nearest(names: list[str], strength: Rows, threshold: float) -> str:
 
 def _tallies(job: Job, rows: Rows, sets: list[tuple[str, ...]], repeats: int) -> tuple[Tally, Rows]:
     """Of the main loss, and (sets,) mean increases of the second one."""
-    losses = losses_of(job.model.space, job.data.y, rows, job.decision.threshold)
+    losses = losses_of(job.model.space, job.data.y, rows, job.decision.classes)
     circle = job.rng("permutation").permutation(len(rows))  # as importance/permutation, so that members agree with it
     second = np.zeros(len(sets))
 

@@ -29,7 +29,7 @@ from showcause.methods.method import Job, Result, method, positive
 @method(
     "importance/permutation",
     kind="importance",
-    version=2,
+    version=3,
     needs=("labels", "two rows"),
     in_snapshot={"predictions": 150_000},
 )
@@ -91,7 +91,7 @@ def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Re
 def _tallies(job: Job, rows: Rows, repeats: int) -> tuple[Tally, Rows]:
     """Of the main loss over `rows`, and (features,) mean increases of the second one."""
     sets = [(name,) for name in job.data.X.names]
-    losses = losses_of(job.model.space, job.data.y, rows, job.decision.threshold)
+    losses = losses_of(job.model.space, job.data.y, rows, job.decision.classes)
     circle = job.rng("permutation").permutation(len(rows))
     second = np.zeros(len(sets))
 

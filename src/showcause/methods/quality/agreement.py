@@ -28,7 +28,8 @@ LIMITS = {"rank_correlation": 0.5, "top_overlap": 0.5, "half_budgets": 0.9, "sha
 NOTES = {
     "rank_correlation": "Rank correlation: SHAP says how much the model uses each column, permutation how much the "
     "prediction needs it; Spearman's correlation of the two rankings, where what cannot be told from zero is a tie.",
-    "top_overlap": "Top overlap: the share of columns that both rankings put among their first five.",
+    "top_overlap": "Top overlap: the share of columns that both rankings put among their first ones; at most five, at "
+    "most half of all, and no more than either ranking can tell from zero.",
     "half_budgets": "Half budgets: the contributions estimated from one half of the coalitions against those from the "
     "other; their correlation over all rows and columns.",
     "shap_and_pdp": "SHAP and partial dependence: where a column's effect is additive the two curves rise and fall "
@@ -48,6 +49,7 @@ LOW = {
 @method(
     "quality/agreement",
     kind="score",
+    version=2,
     after=(
         *("importance/shap", "importance/permutation", "attribution/tree_shap", "attribution/shapley"),
         *("attribution/lime", "dependence/shap", "dependence/pdp"),
@@ -103,9 +105,12 @@ def _local(job: Job, top: int) -> dict[str, tuple[float, int]]:
     shares = []
     for a, b in zip(one.values[first], other.values[second], strict=True):
         for values, lime in zip(a.T, b.T, strict=True):
-            leading = [np.argsort(-np.abs(v), kind="stable")[:k] for v in (values, lime)]
-            shares.append(sum(values[j] * lime[j] > 0 for j in np.intersect1d(leading[0], leading[1])) / k)
-    return {"lime_top": (float(np.mean(shares)), len(both))}
+            first_ones = min(k, int(np.count_nonzero(values)))  # what adds nothing leads nowhere
+            if first_ones:
+                leading = [np.argsort(-np.abs(v), kind="stable")[:first_ones] for v in (values, lime)]
+                agree = sum(values[j] * lime[j] > 0 for j in np.intersect1d(leading[0], leading[1]))
+                shares.append(agree / first_ones)
+    return {"lime_top": (float(np.mean(shares)), len(both))} if shares else {}
 
 
 def _row(metric: str, value: float, count: int) -> dict[str, Any]:
@@ -130,10 +135,9 @@ def _importances(a: Rows, b: Rows, top: int) -> dict[str, tuple[float, int]]:
     if len(a) < 2:
         return {}
     found = {"rank_correlation": (_spearman(a, b), len(a))}
-    k = min(top, len(a) // 2)
-    if k:
-        first, second = (set(np.argsort(-values, kind="stable")[:k].tolist()) for values in (a, b))
-        found["top_overlap"] = (len(first & second) / k, k)
+    k = min(top, len(a) // 2, *(int((values > 0).sum()) for values in (a, b)))
+    first, second = (set(np.argsort(-values, kind="stable")[:k].tolist()) for values in (a, b))
+    found["top_overlap"] = (len(first & second) / k if k else float("nan"), k)
     return found
 
 

@@ -53,6 +53,7 @@ class _Case:
 @method(
     "rules/anchor",
     kind="rule",
+    version=2,
     after=("examples/representative", "importance/shap", "importance/permutation"),
     in_snapshot={"max_rows": 4, "max_cells": 300, "evaluations": 2_000, "effort": 4_000_000},
 )
@@ -325,7 +326,7 @@ def _sampled(
         **job.background_spec(reference),
         "evaluations": {"limit_per_row": evaluations, "used": used, "shared": len(pool)},
         "precision": {"wanted": precision, "bound": "Clopper and Pearson, 95 %, on draws of its own"},
-        "coverage_of": "the reference rows",
+        "coverage_of": "the reference rows and those explained",
         "notes": [f"For {unsure} of {len(cases)} cases no rule was surely that precise: the best is shown."]
         if unsure
         else [],
