@@ -37,8 +37,14 @@ def packages(family: str) -> dict[str, str]:
     """name → version of Python and of the packages that the numbers depend on."""
     found = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
     for name in (*ALWAYS, family.split(".")[0]):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # a model of the user's own module has no distribution
-            continue
+        if (number := _version(name)) is not None:
+            found[name] = number
     return found
+
+
+@cache
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # a model of the user's own module has no distribution
+        return None

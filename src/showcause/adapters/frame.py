@@ -60,6 +60,7 @@ class Frame:
     native: Any
     names: tuple[str, ...]
     _columns: dict[str, Column] = field(default_factory=dict, compare=False, repr=False)
+    _digests: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, data: Any, *, what: str = "X", names: Sequence[str] | None = None) -> Frame:
@@ -104,6 +105,14 @@ class Frame:
         if name not in self.names:
             raise DataError(f"no such column: {choices(name, self.names)}")
         return self.names.index(name)
+
+    @cached_property
+    def _pandas(self) -> list[Any]:
+        """The columns of a pandas frame: read one by one, each would cost as much as its content. None of any other."""
+        return [column for _, column in self.native.items()] if hasattr(self.native, "iloc") else []
+
+    def _series(self, j: int) -> nw.Series[Any]:
+        return self._nw.get_column(self._nw.columns[j])
 
     def take(self, rows: Rows) -> Frame:
         """The given rows, in that order, repeats allowed."""
@@ -213,17 +222,14 @@ class Frame:
             if self.is_array:
                 array = pa.array(self.native[:, j], from_pandas=True)
             else:
-                series = self._nw.get_column(self._nw.columns[j])
-                native = series.to_native()
-                known_pandas = hasattr(native, "iloc")
-                array = pa.Array.from_pandas(native) if known_pandas else series.to_arrow()
+                array = pa.Array.from_pandas(self._pandas[j]) if self._pandas else self._series(j).to_arrow()
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise DataError(f"column {name!r} mixes types that cannot stand in one column: {error}") from None
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
-        if pa.types.is_floating(array.type):
+        if pa.types.is_floating(array.type) and pc.any(pc.is_nan(array)).as_py():
             array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
         return array
 
@@ -236,7 +242,9 @@ class Frame:
         """The categories of a pandas categorical or polars Enum, in their declared order."""
         if self.is_array:
             return None
-        series = self._nw.get_column(self._nw.columns[self._position(name)])
+        if self._pandas and isinstance(self._pandas[self._position(name)].dtype, np.dtype):
+            return None
+        series = self._series(self._position(name))
         if isinstance(series.dtype, nw.Enum):
             return [str(level) for level in series.dtype.categories]
         if series.dtype == nw.Categorical and hasattr(series.to_native(), "cat"):
@@ -253,7 +261,9 @@ class Frame:
         return np.column_stack([self.column(name).values for name in names or self.names])
 
     def digest(self, name: str) -> str:
-        return column_digest(self.arrow(name))
+        if name not in self._digests:
+            self._digests[name] = column_digest(self.arrow(name))
+        return self._digests[name]
 
 
 def _fresh(native: Any) -> Any:

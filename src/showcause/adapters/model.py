@@ -225,17 +225,18 @@ def encode_labels(model: Model, y: Any, *, what: str = "y") -> Rows:
         return numbers
     where = {_key(label): position for position, label in enumerate(model.labels)}
     if values.dtype == object:
-        keys = [_key(value) for value in values.tolist()]
+        distinct, place = list(values), np.arange(len(values))
     else:  # of one type: each distinct label is looked at once
-        distinct, place = np.unique(values, return_inverse=True)
-        keys = np.array([_key(value) for value in distinct.tolist()], dtype=object)[place].tolist()
-    if lost := sum(key is None for key in keys):
+        found, place = np.unique(values, return_inverse=True)
+        distinct = found.tolist()
+    keys = [_key(value) for value in distinct]
+    if lost := int(np.array([key is None for key in keys], dtype=bool)[place].sum()):
         raise DataError(f"{what} has {lost} missing labels; drop those rows or give labels for them")
-    if unknown := sorted({str(v) for v, key in zip(values.tolist(), keys, strict=True) if key not in where}):
+    if unknown := sorted({str(value) for value, key in zip(distinct, keys, strict=True) if key not in where}):
         raise DataError(
             f"{what} holds labels that the model does not know: {unknown[:8]}; it knows {list(model.classes)}"
         )
-    return np.array([where[key] for key in keys], dtype=np.int64)
+    return np.array([where[key] for key in keys], dtype=np.int64)[place]
 
 
 def plain_labels(y: Any) -> Rows:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from showcause.core.artifact import Artifact
 
@@ -25,17 +27,19 @@ class Attributions:
     spec: dict[str, Any]
 
 
+def _places(values: pa.ChunkedArray, among: Sequence[str | None]) -> Rows:
+    """Where each value stands in `among`, -1 where it does not."""
+    found = pc.index_in(values, value_set=pa.array(among, type=values.type))
+    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
+
+
 def read(artifact: Artifact, features: Sequence[str], targets: Sequence[str | None]) -> Attributions:
     """Of an artifact of kind attribution. Examples in ascending order; what has no value is NaN."""
     table = artifact.table
     examples, row = np.unique(table["example"].to_numpy(), return_inverse=True)
-    where = {name: j for j, name in enumerate(features)}
-    column = np.array([where.get(name, -1) for name in table["feature"].to_pylist()], dtype=np.int64)
-    if "target" in table.column_names:
-        classes = {name: k for k, name in enumerate(targets)}
-        target = np.array([classes[name] for name in table["target"].to_pylist()], dtype=np.int64)
-    else:
-        target = np.zeros(len(table), dtype=np.int64)
+    column = _places(table["feature"], features)
+    named = "target" in table.column_names
+    target = _places(table["target"], targets) if named else np.zeros(len(table), dtype=np.int64)
     kept = column >= 0
 
     def cube(name: str) -> Rows:
