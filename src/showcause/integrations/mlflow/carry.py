@@ -21,6 +21,7 @@ from showcause.core.errors import Conflict, Corrupt, ModelError, NotFound, Param
 from showcause.core.snapshot import Snapshot
 from showcause.integrations.mlflow import refs
 from showcause.integrations.mlflow.artifacts import fetched, listing, put
+from showcause.integrations.mlflow.background import settle
 from showcause.integrations.mlflow.binding import KIND, Binding, Checked, description, digests
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
 from showcause.integrations.mlflow.report import described, pages
@@ -236,6 +237,7 @@ class _Without:
 def where(target: Any, client: Any) -> Located:
     """Where a target of `log` lies. Raises ParameterError, NotFound."""
     mlflow = refs.package()
+    settle()
     if target is None:
         active = mlflow.active_run()
         if active is None:

@@ -9,14 +9,15 @@ has the tag `showcause.evaluation` and the artifact showcause_evaluation.json wi
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from showcause.core.errors import IncompleteRun, ShowcauseError, spoken
+from showcause.core.errors import ShowcauseError, spoken
 from showcause.core.snapshot import Snapshot
-from showcause.integrations.mlflow import publish
+from showcause.integrations.mlflow import background, publish
 from showcause.integrations.mlflow.settings import Settings, settings
 from showcause.integrations.mlflow.subject import TASKS, Subject, subject
 from showcause.methods import find
@@ -104,19 +105,21 @@ class Evaluator:
         """MLflow's EvaluationResult: metrics `showcause_*`, artifacts `showcause` (what became of it) and
         `showcause_report`.
 
-        Raises ParameterError or PolicyError for wrong settings at once; IncompleteRun where on_failure = "raise" and
-        the snapshot is not complete, after all of it was recorded.
+        What was explained is sent while MLflow's other evaluators work; whoever reads the result waits for it. Raises
+        ParameterError or PolicyError for wrong settings at once; reading the result raises IncompleteRun where
+        on_failure = "raise" and the snapshot is not complete, after all of it was recorded.
         """
         told = settings(evaluator_config, extra_metrics)
-        with publish.places(run_id, getattr(model, "model_id", None)) as found:
+        with contextlib.ExitStack() as stack:
+            found = stack.enter_context(publish.places(run_id, getattr(model, "model_id", None)))
             outcome = explained(model, dataset, model_type, predictions, told)
-            sent = publish.publish(outcome, told, found.result())
-        if not sent.outcome.complete:
-            lines = "".join(f"\n  {reason}" for reason in sent.outcome.reasons)
-            log.warning("showcause: the snapshot of run %s is not complete:%s", run_id, lines)
-            if told.raises:
-                raise IncompleteRun(f"the snapshot is incomplete and the model does not ship:{lines}")
-        return sent.result
+            kept = stack.pop_all()  # until all is sent
+
+        def send() -> publish.Sent:
+            with kept:
+                return publish.publish(outcome, told, found.result())
+
+        return publish.awaited(background.begin(send), run_id, told.raises)
 
 
 def explained(model: Any, dataset: Any, model_type: str, predictions: str | None, told: Settings) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from showcause.core import canonical
-from showcause.core.errors import Corrupt, NotFound, ShowcauseError, StoreError
+from showcause.core.errors import Corrupt, IncompleteRun, NotFound, ShowcauseError, StoreError
 from showcause.core.snapshot import Snapshot
 from showcause.integrations.mlflow import carry, refs
 from showcause.integrations.mlflow.artifacts import fetched, put, repository, safe
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 TAG = "showcause.evaluation"  # complete, incomplete or failed; for search, never believed
 DOCUMENT = "showcause_evaluation.json"
+log = logging.getLogger("showcause")
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ def places(run_id: str, model_id: str | None) -> Iterator[Future[Places]]:
 
 
 def publish(outcome: Outcome, told: Settings, found: Places) -> Sent:
-    """Send all there is. A snapshot that cannot be logged is a failure of the evaluation, told like any other; raises
-    StoreError only where that cannot be told either."""
+    """Send all there is. A snapshot that cannot be logged is a failure of the evaluation, told like any other, here
+    too: the one who would wait for it may be gone, where another evaluator raised. Raises StoreError only where that
+    cannot be told to MLflow either."""
     views: dict[str, bytes] = {}
     carried = False
     try:
@@ -71,9 +74,15 @@ def publish(outcome: Outcome, told: Settings, found: Places) -> Sent:
             carried = _carry(outcome.snapshot, views, found)
     except ShowcauseError as error:
         outcome = replace(outcome, error=(error.code, f"the snapshot could not be logged: {error}"))
+    if not outcome.complete:
+        log.warning("showcause: the snapshot of %s is not complete:%s", found.run, _lines(outcome))
     own = found.model.model_id if found.model is not None else None
     speaks = carried or (found.model is not None and _speaks_of(found.model, outcome))
-    _tell(outcome, told, found.run, own, found.client, speaks)
+    try:
+        _tell(outcome, told, found.run, own, found.client, speaks)
+    except StoreError as error:
+        log.error("showcause: what became of the evaluation of %s is not on record: %s", found.run, error)
+        raise
     return Sent(_result(outcome, told, found.run, views), outcome)
 
 
@@ -161,6 +170,38 @@ def put_one(located: Located, name: str, data: bytes) -> None:
         file = Path(work) / path.name
         file.write_bytes(data)
         repository(located).log_artifact(str(file), str(path.parent) if path.parent.name else None)
+
+
+def _lines(outcome: Outcome) -> str:
+    return "".join(f"\n  {reason}" for reason in outcome.reasons)
+
+
+def awaited(sending: Future[Sent], run_id: str, raises: bool) -> Any:
+    """MLflow's EvaluationResult of what is still being sent: MLflow reads it when all other evaluators are through, and
+    waits here. Raises IncompleteRun then, where `raises` and the snapshot is not complete, and StoreError."""
+    from mlflow.models.evaluation import EvaluationResult
+
+    def arrived() -> Any:
+        sent = sending.result()
+        if raises and not sent.outcome.complete:
+            raise IncompleteRun(f"the snapshot is incomplete and the model does not ship:{_lines(sent.outcome)}")
+        return sent.result
+
+    class Awaited(EvaluationResult):  # type: ignore[misc]  # a class of MLflow's, untyped
+        def __init__(self) -> None:
+            self._run_id = run_id
+
+        @property
+        def metrics(self) -> dict[str, Any]:
+            return dict(arrived().metrics)
+
+        @property
+        def artifacts(self) -> dict[str, Any]:
+            return dict(arrived().artifacts)
+
+        _artifacts = artifacts  # by which `tables` goes
+
+    return Awaited()
 
 
 def _result(outcome: Outcome, told: Settings, run: Located, views: dict[str, bytes]) -> Any:

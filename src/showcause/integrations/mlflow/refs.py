@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from showcause.core.errors import MissingExtra, NotFound, ParameterError, StoreError, choices
+from showcause.integrations.mlflow.background import settle
 
 SCHEMES = ("models:/", "runs:/")
 SNAPSHOT = "explanation_snapshot"  # the exported snapshot's folder, beside the model's own files
@@ -88,6 +89,7 @@ def resolve(ref: str, client: Any = None) -> Located:
     if not is_ref(ref):
         raise ParameterError(f"{ref!r} is no REF of MLflow; give models:/NAME/VERSION, models:/NAME@ALIAS or runs:/RUN")
     client = connect(client)
+    settle()
     with clear(ref):
         return _model(ref, client) if ref.startswith("models:/") else _run(ref, client)
 
