@@ -284,7 +284,7 @@ def _check_response(view: TreeView, model: Model, sample: Frame) -> None:
             return
         raise NotAForest("the model gives decisions and no margin")
     ours = view.response(additive)
-    size = replace(view.forest, value=np.abs(view.forest.value), base=np.abs(view.forest.base))
+    size = view.forest.revalued(np.abs(view.forest.value), np.abs(view.forest.base))
     slack = 4e-6 * size.predict(view.matrix(sample)) if view.link == "identity" else 0.0
     gap = np.abs(ours - theirs) - TOLERANCE * np.maximum(1e-3 if view.link == "exp" else 1.0, np.abs(theirs)) - slack
     bad = ~(gap <= 0)

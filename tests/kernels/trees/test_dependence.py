@@ -12,7 +12,7 @@ from showcause.kernels.trees import (
     partial_dependence,
     replaced,
 )
-from showcause.kernels.trees.bits import is_small
+from showcause.kernels.trees.masks import is_small
 from tests.kernels.trees.games import random_forest, random_rows
 
 SHAPES = {
@@ -23,10 +23,10 @@ SHAPES = {
     "one tree per output": {"n_trees": 4, "n_outputs": 2},
 }
 
-# A tree of at most 64 tests is replaced by bits, a larger one by walking: one of each, and all bits of a word.
+# A tree of at most 64 leaves is replaced by masks, a larger one by walking: one of each, and all bits of a word.
 SIZES = {
-    "64 tests": {"n_trees": 2, "depth": 64, "chain": True, "n_features": 12},
-    "65 tests": {"n_trees": 2, "depth": 65, "chain": True, "n_features": 12},
+    "64 leaves": {"n_trees": 2, "depth": 63, "chain": True, "n_features": 12},
+    "65 leaves": {"n_trees": 2, "depth": 64, "chain": True, "n_features": 12},
     "small and large": {"n_trees": 6, "depth": 8, "n_features": 7, "width": 2, "thresholds": (-0.5, -0.2, 0.0, 0.3)},
 }
 
@@ -60,7 +60,7 @@ def test_partial_dependence_by_brute_force(shape, seed):
             np.testing.assert_allclose(found[row, i], joint[row, i, i], atol=1e-13)
 
 
-def test_small_trees_have_at_most_64_tests():
+def test_small_trees_have_at_most_64_leaves():
     assert [bool(is_small(case(shape)[0]).all()) for shape in SIZES] == [True, False, False]
     assert set(is_small(case("small and large")[0])) == {True, False}
 

@@ -17,18 +17,22 @@ Notation: n rows, f features, K outputs, N nodes, T trees.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .compiled import compiled, parallel, prange
 
+if TYPE_CHECKING:
+    from .masks import Masks
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Codes = NDArray[Any]  # uint16, or uint32 where a feature has more than 65,000 thresholds
 
 ROWS_PER_BLOCK = 512
+FEW_ROWS = 8  # below which a tree's table costs more than its nodes
 ZERO = 1e-35  # LightGBM counts values this close to zero as zero
 
 
@@ -109,6 +113,21 @@ class Forest:
             test[inner], asked = number.ravel(), inner[first]
         return test, asked
 
+    @cached_property
+    def masks(self) -> "Masks | None":
+        """The tables of all trees, where each has at most 64 leaves and they are small enough to keep."""
+        from . import masks
+
+        return masks.kept(self)
+
+    def revalued(self, value: Floats, base: Floats) -> "Forest":
+        """The same splits with other values (N, width) and base (K,); what is known of the splits goes with them."""
+        other = replace(self, value=np.ascontiguousarray(value), base=base)
+        for name in ("grid", "tests", "masks"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
+
     def encode(self, X: NDArray[Any]) -> Codes:
         """Rows (n, f) of floats, NaN where missing, categories as the library's codes → codes (n, f)."""
         X = np.ascontiguousarray(X, dtype=np.float64)
@@ -126,9 +145,16 @@ class Forest:
 
     def predict_codes(self, codes: Codes) -> Floats:
         out: Floats = np.empty((len(codes), self.n_outputs))
-        (_predict_block if len(codes) <= ROWS_PER_BLOCK else _predict)(
-            self.grid.nodes, self.value, self.roots, self.tree_output, self.base, codes, out
-        )
+        out[:] = self.base
+        small = len(codes) <= ROWS_PER_BLOCK
+        if len(codes) >= FEW_ROWS and self.masks is not None:
+            from . import masks
+
+            (masks.predict_block if small else masks.predict)(self.masks, self.value, self.tree_output, codes, out)
+        else:
+            (_predict_block if small else _predict)(
+                self.grid.nodes, self.value, self.roots, self.tree_output, codes, out
+            )
         return out
 
     def response(self, margin: Floats) -> Floats:
@@ -248,7 +274,7 @@ def check(forest: Forest, matrix: NDArray[Any], margin: NDArray[Any], *, toleran
     """
     ours = forest.predict(matrix)
     theirs = np.asarray(margin, np.float64).reshape(ours.shape)
-    size = replace(forest, value=np.abs(forest.value), base=np.abs(forest.base)).predict(matrix)
+    size = forest.revalued(np.abs(forest.value), np.abs(forest.base)).predict(matrix)
     excess = np.abs(ours - theirs) - tolerance * size
     bad = ~(excess <= 1e-12)  # NaN is a mismatch too
     if bad.any():
@@ -371,23 +397,21 @@ def _encode(
 
 @parallel
 def _predict(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, base: Floats, codes: Codes, out: Floats
+    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, codes: Codes, out: Floats
 ) -> None:  # fmt: skip
     n = len(codes)
     for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
         first = block * ROWS_PER_BLOCK
         last = min(n, first + ROWS_PER_BLOCK)
-        _predict_block(nodes, value, roots, tree_output, base, codes[first:last], out[first:last])
+        _predict_block(nodes, value, roots, tree_output, codes[first:last], out[first:last])
 
 
 @compiled
 def _predict_block(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, base: Floats, codes: Codes, out: Floats
+    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, codes: Codes, out: Floats
 ) -> None:  # fmt: skip
     """On the caller's own thread: to wake the others costs more than a block."""
     width = value.shape[1]
-    for row in range(len(codes)):
-        out[row] = base
     for tree in range(len(roots) - 1):
         for row in range(len(codes)):
             node = roots[tree]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import masks
 from .compiled import parallel, prange
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
 
@@ -20,7 +21,10 @@ def leaf_table(forest: Forest, codes: Codes) -> Leaf:
     """(T, n) the leaf in which each row ends, counted from its tree's root."""
     small = np.diff(forest.roots).max() < 65_536
     out: Leaf = np.empty((forest.n_trees, len(codes)), np.uint16 if small else np.uint32)
-    _leaf_table(forest.grid.nodes, forest.roots, codes, out)
+    if forest.masks is not None:
+        masks.leaves(forest.masks, forest.roots, codes, out)
+    else:
+        _leaf_table(forest.grid.nodes, forest.roots, codes, out)
     return out
 
 

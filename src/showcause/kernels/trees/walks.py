@@ -1,6 +1,6 @@
 """Predictions of rows with one player's columns taken from other rows, by walking again only where it matters.
 
-Trees of at most 64 tests are in ``bits``. For larger ones there are two ways, both exact. *Again*: a tree whose path
+Trees of at most 64 leaves are in ``masks``. For larger ones there are two ways, both exact. *Again*: a tree whose path
 tests the player is walked again from the first of those tests that turns out differently; any player, any split.
 *Curves*: for a player of one numeric column, one walk per row and tree finds at once what every value of the column
 would give, since each test of the column on the path opens a detour for an interval of codes; the detours' differences,
@@ -13,7 +13,7 @@ Notation: n rows, f features, r repeats, g places, K outputs.
 import numpy as np
 from numpy.typing import NDArray
 
-from . import bits
+from . import masks
 from .compiled import compiled, parallel, prange
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
 
@@ -28,8 +28,8 @@ def walk_with_donors(
     base = forest.predict_codes(codes)
     out: Floats = np.empty((last - first, len(donors), *base.shape))
     out[:] = base
-    asked, small = _asked(owner, first, last), bits.is_small(forest)
-    bits.with_donors(forest, np.flatnonzero(small), codes, given, donors, asked, out)
+    asked, small = _asked(owner, first, last), masks.is_small(forest)
+    masks.with_donors(forest, np.flatnonzero(small), codes, given, donors, asked, out)
     _walk_large(forest, np.flatnonzero(~small), codes, given, donors, asked, out)
     return out
 
@@ -42,8 +42,8 @@ def walk_over_grid(forest: Forest, codes: Codes, places: Codes, owner: Ints, fir
     base = forest.predict_codes(codes)
     out: Floats = np.empty((last - first, len(places), *base.shape))
     out[:] = base
-    asked, small = _asked(owner, first, last), bits.is_small(forest)
-    bits.on_grid(forest, np.flatnonzero(small), codes, places, asked, out)
+    asked, small = _asked(owner, first, last), masks.is_small(forest)
+    masks.on_grid(forest, np.flatnonzero(small), codes, places, asked, out)
     if not small.all():
         donors = np.broadcast_to(np.arange(len(places))[:, None], (len(places), len(codes)))
         _walk_large(forest, np.flatnonzero(~small), codes, places, np.ascontiguousarray(donors), asked, out)
