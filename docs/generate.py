@@ -7,6 +7,7 @@ python docs/generate.py
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,39 +110,69 @@ def method_page(name: str) -> str:
     method = find()[name]
     doc = inspect.getdoc(method.compute) or ""
     first, _, rest = doc.partition("\n")
+    meanings, full, source = parted(rest.strip(), list(method.parameters))
     told = stated(inspect.getmodule(method.compute).__doc__ or "")
+    others = [other for other in find() if other != name]
     lines = [NOTICE, f"# {name}\n", f"**{_escape(first)}**\n"]
     for part, heading in PARTS.items():
-        lines += [f"## {heading}\n", _escape(told[part]) + "\n"]
-    lines += ["## In full\n", *([_escape(rest.strip()) + "\n"] if rest.strip() else [])]
+        lines += [f"## {heading}\n", _linked(told[part], others) + "\n"]
+        if part == "Formula":
+            lines += ["## Source\n", _linked(source[:1].upper() + source[1:], others) + "\n"]
+    lines += ["## In full\n", *([_linked(full, others) + "\n"] if full else [])]
     facts = [f"Kind: [{method.kind}](../../format.md#kinds)."]
     if method.needs:
         facts.append(f"Needs: {', '.join(method.needs)}.")
     if method.uses:
-        facts.append(f"Uses: {', '.join(entry.replace('|', ' or ') for entry in method.uses)}.")
+        uses = ", ".join(entry.replace("|", " or ") for entry in method.uses)
+        facts.append(f"Uses: {_linked(uses, others)}.")
     lines.append(" ".join(facts) + "\n")
     if method.parameters:
-        lines += ["| parameter | type | default | in a snapshot |", "|---|---|---|---|"]
+        lines += ["| parameter | type | default | in a snapshot | what it is |", "|---|---|---|---|---|"]
         for key, parameter in method.parameters.items():
-            kind = inspect.formatannotation(parameter.annotation).replace("|", "\\|")
+            kind = inspect.formatannotation(parameter.annotation).replace("collections.abc.", "").replace("|", "\\|")
             there = method.in_snapshot.get(key, parameter.default)
             shown = "the same" if there == parameter.default else f"`{there!r}`"
-            lines.append(f"| `{key}` | {kind} | `{parameter.default!r}` | {shown} |")
+            meaning = _linked(meanings[key], others)
+            lines.append(f"| `{key}` | {kind} | `{parameter.default!r}` | {shown} | {meaning} |")
         lines.append("")
-    lines += ["## An example\n", "```python", example(name, method), "```", "", "[All methods](../../methods.md)"]
+    lines += ["## An example\n", DATA, "```python", example(name, method), "```", "", "[All methods](../../methods.md)"]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def stated(text: str) -> dict[str, str]:
-    """What a method's module says of it, by the words in PARTS. Raises ValueError where one is missing."""
+    """What a method's module says of it, by the words in PARTS: prose, or a list of lines that begin with "- ". Raises
+    ValueError where one is missing."""
     found: dict[str, str] = {}
     for paragraph in inspect.cleandoc(text).split("\n\n"):
-        head, _, rest = paragraph.partition(": ")
+        head, _, rest = paragraph.partition(":")
         if head in PARTS:
-            found[head] = " ".join(rest.split())
+            found[head] = "\n".join(" ".join(item.split()) for item in re.split(r"\n\s*(?=- )", rest)).strip()
     if missing := [part for part in PARTS if not found.get(part)]:
         raise ValueError(f"{text.splitlines()[0]} does not say {missing}")
     return found
+
+
+def parted(text: str, parameters: list[str]) -> tuple[dict[str, str], str, str]:
+    """A docstring after its first line as (parameter → what it is, the prose, the source). A parameter stands at the
+    beginning of a line, alone or with others ("features, limit"), two spaces or more before what it is; the source in
+    the last paragraph, from "Source:" on. Raises ValueError where a parameter or the source is missing."""
+    meanings: dict[str, str] = {}
+    kept: list[str] = []
+    names: list[str] = []
+    for line in text.split("\n"):
+        begun = re.match(r"(\w+(?:, \w+)*) {2,}(\S.*)", line)
+        if begun and set(begun[1].split(", ")) <= set(parameters):
+            names = begun[1].split(", ")
+            meanings |= dict.fromkeys(names, begun[2])
+        elif names and line.startswith("  "):
+            meanings |= {name: f"{meanings[name]} {line.strip()}" for name in names}
+        else:
+            names = []
+            kept.append(line)
+    prose, _, source = "\n".join(kept).strip().partition("Source: ")
+    if missing := [name for name in parameters if name not in meanings] + ["Source"] * (not source):
+        raise ValueError(f"a docstring does not say {missing}: {text[:80]!r}")
+    return meanings, prose.strip(), " ".join(source.split())
 
 
 PARTS = {
@@ -150,6 +181,11 @@ PARTS = {
     "Misleads": "When it misleads",
     "Cost": "What it costs",
 }
+DATA = """\
+`model` is a logistic regression of who paid ("yes", "no") on the columns `income` and `debt`, unless the example fits
+another one; `X_train`, `y_train` and `X_test`, `y_test` are the rows it was fitted to and held-out ones, `Z_test` says
+the `sex` of the latter.
+"""
 FOREST = (
     "from sklearn.ensemble import RandomForestClassifier\n\n"
     "model = RandomForestClassifier(20, max_depth=4, random_state=0).fit(X_train, y_train)"
@@ -165,7 +201,7 @@ NUMBER = (
 )
 ALIKE = (
     "from sklearn.linear_model import LogisticRegression\n\n"
-    'X_train, X_test = (X.assign(monthly=X["income"] / 12) for X in (X_train, X_test))\n'
+    'X_train, X_test = (X.assign(salary=X["income"]) for X in (X_train, X_test))\n'
     "model = LogisticRegression().fit(X_train, y_train)"
 )
 MODELS = {
@@ -179,7 +215,8 @@ MODELS = {
     "model/residuals": NUMBER,
 }
 TOGETHER = {"quality/agreement": ("attribution/shapley", "importance/permutation", "importance/shap")}
-GROUPS = {
+MORE = {
+    "attribution/lime": ", max_rows=3",
     "segments/fairness": ', context=Z_test, protected=["sex"]',
     "segments/calibration": ', context=Z_test, segments=["sex"]',
     "segments/importance": ', context=Z_test, segments=["sex"]',
@@ -204,15 +241,25 @@ def example(name: str, method: Any) -> str:
             f'found = snapshot["{name}"]',
         ]
     else:
-        more = GROUPS.get(name, "")
+        more = MORE.get(name, "")
         call = f'"{name}", model, X_test, y_test, train=(X_train, y_train){more}'
-        lines.append(f"found = sc.compute(\n    {call}\n)" if more else f"found = sc.compute({call})")
+        lines.append(f"found = sc.compute(\n    {call}\n)" if len(call) > 95 else f"found = sc.compute({call})")
     lines += ["print(found.table.slice(0, 5).to_pandas())", "found.figure()"]
     return "\n".join(lines).replace("\n\n\n", "\n\n")
 
 
 def _escape(text: str) -> str:
-    return text.replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*")
+    """For Markdown, also within a table; code as it is but for the bars that would end a cell."""
+    parts = text.split("`")
+    for place in range(0, len(parts), 2):
+        parts[place] = parts[place].replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*")
+    return "`".join(parts)
+
+
+def _linked(text: str, others: list[str]) -> str:
+    """Escaped, with the names of other methods as links to their pages."""
+    names = "|".join(sorted(map(re.escape, others), key=len, reverse=True))
+    return re.sub(rf"(?<![\w/`])({names})(?![\w/])", r"[\1](../\1.md)", _escape(text))
 
 
 def kinds() -> str:

@@ -53,7 +53,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.delenv("SHOWCAUSE_STORE", raising=False)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, "train", raising=False)
-    train, test = rows(0), rows(1, 60)
+    train, test = rows(0), rows(1, 120)
     train.to_csv("train.csv", index=False)
     test.to_csv("test.csv", index=False)
     names: dict[str, Any] = {}
@@ -144,6 +144,12 @@ def test_every_method_says_its_formula_assumptions_traps_and_cost() -> None:
     assert sorted((ROOT / "docs" / "methods").rglob("*.md")) == sorted(wanted)
     for path in wanted:
         text = path.read_text(encoding="utf-8")
-        for heading in ("Formula", "What it assumes", "When it misleads", "What it costs", "An example"):
+        for heading in ("Formula", "Source", "What it assumes", "When it misleads", "What it costs", "An example"):
             assert re.search(rf"^## {heading}\n\n\S", text, re.MULTILINE), (path.name, heading)
-        assert re.search(r"Source|Compared with", text), path
+        assert not re.search(r"^\| `\w+` .*\|\s*\|$", text, re.MULTILINE), f"{path}: a parameter is not described"
+
+
+def test_the_list_of_methods_names_every_page() -> None:
+    listed = re.findall(r"^\| \[(\S+)\]\(methods/(\S+)\.md\)", (ROOT / "docs" / "methods.md").read_text(), re.MULTILINE)
+    pages = [path.relative_to(ROOT / "docs" / "methods").with_suffix("") for path in PAGES if "methods" in path.parts]
+    assert [name for name, _ in listed] == [page for _, page in listed] == sorted(page.as_posix() for page in pages)

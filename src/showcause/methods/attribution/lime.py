@@ -1,15 +1,27 @@
 """attribution/lime: see `compute`.
 
-Formula: b = argmin Σ (f(z) - b0 - b·(z - x))² over neighbours z drawn column by column with chance ∝ exp(-d² / 2
-    width²); value = b_j (x_j - mean_j).
+Formula:
+    - Fit: `b0, b = argmin Σ (f(z) - b0 - b · r(z))²` over the neighbours z, all counting the same. r is zero at the row
+      x: `(z_j - x_j) / sd_j` for a number, and 1 for each level of a category but the row's own that z has.
+    - Neighbours: every cell of z is that of a background row k, drawn column by column with chance proportional to
+      `exp(-d² / 2 width²)`, d the distance of the cell from x_j in standard deviations.
+    - `value` of a number: `b_j (x_j - mean_j) / sd_j`; of a category: minus the sum over levels of share · b; means and
+      shares are the background's.
 
-Assumes: Columns may be mixed freely near the row, and a line says something about the model there.
+Assumes: A line, straight in every number, describes the model near the row; and the columns may be drawn independently
+    of each other near it.
 
-Misleads: Where `fit` is low no line describes the model. Neighbours mix cells of different rows, so that impossible
-    ones are asked about. Another `width` is another question.
+Misleads:
+    - With many columns the neighbourhood is hardly near: 0.75 · √columns is 1.7 standard deviations of each of five
+      columns and 4.1 of each of thirty, so that the line is nearly one for all rows. Another `width` is another
+      question.
+    - Where `fit` is low no line describes the model, however narrow `error` is: that is of the draws alone.
+    - Of columns that go together, neighbours hold combinations that nobody has, and the model is asked about them.
 
-Cost: `samples` predictions a row, at most eight times as many where the leading columns are close; a stand-in costs a
-    fraction of a second.
+Cost: `samples` predictions of a row; where the leading columns are close up to eight times as many, or the row's share
+    of `evaluations`. The networks of `stand_in` cost about half a second (2 columns) to three seconds (30 columns) of
+    processor time a row, for models that are dear to ask. In a snapshot there are none, and 24 rows of 2,048 neighbours
+    at most.
 """
 
 from __future__ import annotations
@@ -53,27 +65,27 @@ def compute(
 ) -> Result:
     """Which straight line through one case does the model follow nearby, and how well?
 
-    samples      neighbours of each row at first; each of their cells is a background row's, drawn the likelier the
-                 nearer it is: exp(-d² / 2 width²), d in standard deviations of the column, 1 between categories and
-                 between a value and none. All count the same in the fit (GLIME); they fill the space evenly (Sobol).
-    width        of that kernel; None: 0.75 · √columns, as LIME
-    leading      more neighbours are drawn until so many leading columns are 2.6 standard errors from the others, or
-                 eight times the samples are used up; None: never more
-    stand_in     two small networks are fitted to half of the neighbours each; the line through them is known without
-                 asking the model, and only what they leave over in the other half is estimated, without bias
-    chosen_only  only the representative examples, where they were chosen; `max_rows` caps the rows
-    evaluations  None, or at most so many predicted rows: fewer neighbours of each row
+    samples       neighbours of each row at first; each of their cells is a background row's, drawn the likelier the
+                  nearer it is, d being 1 between categories and between a value and none. All count the same in the fit
+                  (GLIME); they fill the space evenly (Sobol).
+    width         of the kernel, in standard deviations of every column; None: 0.75 · √columns, as LIME
+    leading       more neighbours are drawn until so many leading columns are 2.6 standard errors from the others, or
+                  eight times the samples (with `evaluations` the row's share) are used up; None: never more
+    stand_in      two small networks are fitted to half of the neighbours each; the line through them is known without
+                  asking the model, and only what they leave over in the other half is estimated, without bias
+    chosen_only   only the representative examples, where they were chosen
+    max_rows      None, or at most so many rows
+    evaluations   None, or at most so many predicted rows in all, shared out evenly over the rows explained
 
-    `value` is what the line says a column adds against the background's average: slope · (input - mean) for a number,
-    the level against the levels' shares for a category; `base` + the `value`s = the line at the row, in the space of
-    the model's own output, while `prediction` is the model's. `slope` is a number's slope in its own unit. `error` is
-    the standard error over draws of neighbours (noise "monte-carlo"), `fit` the share of the outputs' variance nearby
-    that the line explains (R²): a low one says that no line does. For a linear model it is exact whatever the seed.
+    `value` is what the line says a column adds against the background's average; `base` + the `value`s = the line at
+    the row, in the space of the model's own output, while `prediction` is the model's. `slope` is a number's slope in
+    its own unit. `error` is the standard error over draws of neighbours (noise "monte-carlo"), `fit` the share of the
+    outputs' variance over the neighbours that the line explains (R²). For a linear model it is exact whatever the seed.
     The spec says for each example how many rows the model was asked about and whether the leading columns are apart;
     where they are not, columns that never changed an output in a test by themselves and together are given zero.
-    Source: Ribeiro, Singh & Guestrin 2016; Tan, Tian & Li 2023 (GLIME); control variates with cross-fitting as Witter,
-    Liu & Musco 2025. Compared with the lime package and with the coefficients of linear models. Raises ParameterError
-    where there are too few neighbours for the columns.
+    Raises ParameterError where there are too few neighbours for the columns.
+    Source: Ribeiro, Singh & Guestrin 2016 (LIME); Tan, Tian & Li 2023 (GLIME); control variates with cross-fitting as
+    Witter, Liu & Musco 2025. Compared with the lime package and with the coefficients of linear models.
     """
     positive(samples=samples, max_rows=max_rows, evaluations=evaluations, leading=leading)
     if width is not None and not width > 0:

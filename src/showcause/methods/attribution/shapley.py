@@ -1,15 +1,26 @@
 """attribution/shapley: see `compute`.
 
-Formula: phi_j = Σ over coalitions S without j of |S|! (p - |S| - 1)! / p! · (v(S + j) - v(S)), v(S) the mean
-    prediction with the columns of S from the row and the others from background rows.
+Formula:
+    - `phi_j = Σ over coalitions S without j of |S|! (p - |S| - 1)! / p! · (v(S + j) - v(S))`, p the columns.
+    - `v(S)` is the mean over background rows of f where the columns in S are the row's and all others together that
+      background row's.
 
-Assumes: The background rows are the comparison that is meant. Absent columns are filled from them one row at a time.
+Assumes: The background rows are the comparison that is meant. Absent columns are filled from them whatever the present
+    ones hold: the interventional game.
 
-Misleads: With correlated columns rows are asked about that nobody has. A value says what a column adds to this
-    model's output, not what changing it in the world would do.
+Misleads:
+    - Of columns that go together, the model is asked about rows that nobody has.
+    - Against another background values differ, also in sign.
+    - A value says what a column adds to this model's output, not what changing it in the world would do: a cause that
+      the model does not use gets zero.
+    - Of a classifier they are in probability; those of attribution/tree_shap are mostly in log-odds, and the two do not
+      compare.
 
-Cost: 2^p predictions for each row and background row up to ten columns; beyond, the stated evaluations (50,000 a row
-    by default).
+Cost: Up to ten columns 2^p coalitions for each row and background row, each distinct row asked about once: up to a
+    million predictions a row with ten columns and 1,000 background rows, so give `evaluations` or `max_rows` for a
+    model that is slow. Beyond ten columns at most 50,000 a row. In a snapshot 100,000 in all for at most 100 rows:
+    first the background gives way (to 40 rows), then the rows (to 40), else coalitions are sampled, for 20 rows at
+    least.
 """
 
 from __future__ import annotations
@@ -58,24 +69,29 @@ def compute(
 ) -> Result:
     """What did each column add to each prediction, for any model that can be called?
 
-    `base` + the `value`s of a row = its `prediction`, in the space of the model's own output; absent columns take the
-    values of background rows (the interventional game). Up to `exact_features` columns every coalition is counted over
-    the whole background. Beyond, each row is a game against each background row, in which the columns that differ play:
-    all single columns are counted, of larger coalitions pairs of complements are drawn without replacement, equally
-    many of each size; what a proxy (the additive part of each game, or trees fitted to evaluations with other
-    background rows) says of them is known exactly, and only the rest is estimated, without bias. A row is done when the
-    half-widths of all its 95 % intervals (1.96 · `error`) are below `half_width` standard deviations of the
-    background's predictions, or its evaluations are used up; 0 uses them up. `trees`: how many the proxy has (0: the
-    additive part alone); more cost more and leave less to chance.
+    exact_features   up to so many columns every coalition is counted, over the whole background
+    half_width       a row is done when the half-widths of all its 95 % intervals (1.96 · `error`) are below so many
+                     standard deviations of the background's predictions, or its evaluations are used up; 0 uses them up
+    evaluations      caps the distinct rows that the model is asked about, and with them the rows explained; None:
+                     50,000 for each row explained
+    trees            how many the proxy has; more cost more and leave less to chance; 0: the additive part alone
+    max_rows         None, or at most so many rows
+    max_cells        None, or at most so many rows × columns × classes
 
-    `error` is the standard error of sampling coalitions (noise "monte-carlo"), and where a row has not met every
-    background row of that choice too; `background_error` that of the background as a sample of reference rows. A column
-    that never changes an output gets exactly zero. `evaluations` caps the distinct rows that the model is asked about
-    (50,000 for each row explained where it is None), and with it the rows explained; `max_rows` and `max_cells` (rows ×
-    columns × classes) cap the rows. The spec says what was used: for each example its evaluations, the half-width
-    reached and whether it converged.
-    Source: Shapley 1953; Musco & Witter 2025 (leverage scores); Witter, Liu & Musco 2025 (RegressionMSR). Compared with
-    2^p enumeration, shap's exact, kernel and permutation explainers, exact tree values, and linear models.
+    `base` + the `value`s of a row = its `prediction`, in the space of the model's own output. Beyond `exact_features`
+    columns each row is a game against each background row, in which the columns that differ play: all single columns
+    are counted, and of larger coalitions pairs of complements are drawn without replacement, equally many of each size.
+    What a proxy (the additive part of each game, or trees fitted to evaluations with other background rows) says of
+    them is known exactly; only the rest is estimated, without bias.
+
+    `error` is the standard error of sampling coalitions (noise "monte-carlo"), and of sampling background rows too
+    where a row has not met all of them; it is left out where all coalitions were counted. `background_error` is that of
+    the background as a sample of the reference rows there might have been. A column that never changes an output gets
+    exactly zero. The spec says what was used: for each example its evaluations, the half-width reached and whether it
+    converged.
+    Source: Shapley 1953; the interventional game as in Lundberg & Lee 2017; Musco & Witter 2025 (leverage scores);
+    Witter, Liu & Musco 2025 (RegressionMSR). Compared with 2^p enumeration, shap's exact, kernel and permutation
+    explainers, exact tree values, and linear models.
     """
     if trees < 0:
         raise ParameterError(f"trees={trees}: there are none, or some")

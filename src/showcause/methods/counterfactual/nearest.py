@@ -1,14 +1,24 @@
 """counterfactual/nearest: see `compute`.
 
-Formula: From the nearest rows decided as wanted, put back and shorten changes while f(x') stays as wanted; distance =
-    Σ |x'_j - x_j| / (1.4826 · MAD_j) + sparsity · changes.
+Formula:
+    - Distance: the sum over changed columns of `cost_j + sparsity`. cost_j is `|x'_j - x_j| / unit_j` for a number,
+      unit_j being 1.4826 · MAD_j; 1 for another category; 1 for a value where none was known, of a number
+      `|x'_j - median_j| / unit_j` besides.
+    - Search: begin at the nearest rows that are decided as wanted, with the row's own cells where nothing may change;
+      put back every change that is not needed, the dearest first; then bring each changed number as near to x_j as the
+      values seen allow, f(x') always staying as wanted.
 
-Assumes: What may change is declared, and the cells of other rows are values that a person can have.
+Assumes: What may not change is declared (else everything may, each column by itself), and the cells of other rows are
+    values that this person can have.
 
-Misleads: It is a good answer and not the nearest one. It says what the model would do, not what a change would cause,
-    and ends right behind a threshold that another training may place elsewhere: see `agree`.
+Misleads:
+    - It is a good answer and not the nearest one; where none was found there may be one all the same.
+    - It ends at the last value seen before the decision tips, where another training may decide otherwise: see `agree`.
+    - It says what the model would do, not what a change would cause: who pays a debt back has less savings, and the
+      other columns stay as they are here.
 
-Cost: At most `evaluations` rows asked about for each row explained; with trees they answer in milliseconds.
+Cost: At most `evaluations` rows asked about for each row explained, 2,000 or in a snapshot 500 for at most 4 rows,
+    besides one prediction of the pool of at most 5,000 rows. Tree ensembles are asked through their own trees.
 """
 
 from __future__ import annotations
@@ -52,15 +62,21 @@ def compute(
 ) -> Result:
     """Which case like this one gets another outcome, and which of its differences matter?
 
-    For any model: from the nearest rows that the model decides as wanted, what may not change put back; then feature by
-    feature whatever is not needed, the dearest first; then each changed number as near to its own as the values seen
-    allow. At most `evaluations` rows are asked about for each row explained (of tree ensembles their trees are),
-    besides one prediction of the pool. Every alternative has been confirmed by the model; where none is, the row says
-    so. It need not be the nearest that there is: see counterfactual/optimal for tree ensembles.
+    target              the class wanted; None: the favourable class where the row is decided otherwise, else the
+                        likeliest other one
+    at_least, at_most   of a regression, the range wanted
+    alternatives        how many; the next one leaves some feature unchanged that each earlier one changes
+    sparsity            what each changed feature costs besides its change
+    evaluations         at most so many rows are asked about for each row explained
+    max_rows            None, or at most so many rows
+    max_cells           None, or at most so many rows × columns
 
-    `max_rows` and `max_cells` (rows × columns) cap the rows. `target`, `at_least`, `at_most`, what is allowed,
-    `distance`, `agree`, `refits`, `nearest` and `typical` are as there. The pool is the training rows (at most 5,000;
-    without them the rows explained). Sources: Keane & Smyth 2020; Guidotti et al. 2019.
+    For any model. Every alternative has been confirmed by the model; where there is none, the row says so. What is
+    allowed, `distance`, `agree`, `refits`, `nearest` and `typical` are as in counterfactual/optimal, which finds the
+    nearest one of tree ensembles. The pool is the training rows (at most 5,000; without them the rows explained).
+    Raises NotApplicable for a regression without `at_least` or `at_most`, ParameterError for an unknown class.
+    Source: Keane & Smyth 2020 (nearest unlike neighbours); Guidotti et al. 2019 (sparsifying); the distance after
+    Wachter, Mittelstadt & Russell 2018. Compared with counterfactual/optimal and with the model's own answers.
     """
     positive(alternatives=alternatives, evaluations=evaluations, max_rows=max_rows)
     if sparsity < 0:

@@ -1,15 +1,26 @@
 """counterfactual/optimal: see `compute`.
 
-Formula: min Σ |x'_j - x_j| / (1.4826 · MAD_j) + sparsity · changes, so that Σ leaves(x') reaches the wanted outcome,
-    over one cell between thresholds for each feature.
+Formula:
+    - `min Σ over changed columns of (cost_j + sparsity)`, so that the leaves which x' reaches add up to the wanted
+      outcome.
+    - cost_j is `|x'_j - x_j| / unit_j` for a number, unit_j being 1.4826 · MAD_j (the interquartile range / 1.349 where
+      that is 0); 1 for another category; 1 for a value where none was known, of a number `|x'_j - median_j| / unit_j`
+      besides.
+    - x'_j is one of the values seen in training: in each cell between two thresholds the nearest to x_j; in a cell
+      without any, a number from inside.
 
-Assumes: The model is a sum of trees, and what may change is declared.
+Assumes: The model is a sum of trees, what may not change is declared, and columns can change by themselves.
 
-Misleads: The least change is a borderline case by construction. It says what the model would do, not what a change
-    would cause: see `agree` and `typical`.
+Misleads:
+    - The least change is a borderline case by construction, and another training may decide it otherwise: see `agree`.
+    - It says what the model would do, not what a change would cause; and the least change may make a person whom nobody
+      resembles: see `typical`.
+    - Without declared ranges, directions and constraints it may ask for what nobody can do.
+    - `optimal` false: there may be a nearer one, no nearer than `bound`.
 
-Cost: Milliseconds to seconds a row by branch and bound (`effort`), then a solver within `time`; what is left open is
-    said with its gap.
+Cost: Most rows take milliseconds, by branch and bound within `effort`; with linear constraints, with more than two
+    classes, or where that leaves it open, CP-SAT is asked for `time` deterministic seconds a row. In a snapshot at most
+    4 rows, two alternatives, 2 million nodes and no solver: what is left open is said.
 """
 
 from __future__ import annotations
@@ -89,21 +100,28 @@ def compute(
 ) -> Result:
     """What is the least that would have to be different for another outcome?
 
-    For tree ensembles, also in Pipelines: the cheapest change over the cells between split thresholds, by branch
-    and bound (`effort`: tree nodes visited for an answer; as many trees asked about changes of one or two
-    features), and what that leaves open by constraint programming (OR-tools CP-SAT, one worker, `time` in
-    deterministic seconds a row; 0: not asked). `target`: the class wanted
-    (default: the favourable class where the row is decided otherwise, else the likeliest other one); regression:
-    `at_least`, `at_most`. Every alternative has been confirmed by the model; the next one leaves some feature unchanged
-    that each earlier one changes. `bound`: no allowed change is nearer; `optimal`: this one is as near as that.
+    target              the class wanted; None: the favourable class where the row is decided otherwise, else the
+                        likeliest other one
+    at_least, at_most   of a regression, the range wanted
+    alternatives        how many; the next one leaves some feature unchanged that each earlier one changes
+    sparsity            what each changed feature costs besides its change
+    effort              tree nodes that branch and bound may visit for an answer; as many trees are asked about changes
+                        of one or two features
+    time                of constraint programming (OR-tools CP-SAT, one worker), deterministic seconds a row; 0: it is
+                        not asked
+    max_rows            None, or at most so many rows
+
+    For tree ensembles, also in Pipelines. Every alternative has been confirmed by the model. `bound`: no allowed change
+    is nearer; `optimal`: this one is as near as that.
 
     Allowed: features that are actionable, not immutable and not protected, in the direction and range declared, within
-    the linear constraints and one-hot groups, at values seen in training (in cells between them, a number from inside);
-    nothing known becomes missing. `distance`: see spec.distance; the sum of `cost`, `sparsity` for each changed feature
-    included. `nearest`: distance to the nearest training row that is decided so, without sparsity; `typical`: the share
-    of those rows whose own nearest neighbour is at least as far. With a panel of retrainings, `agree` of `refits` of
-    them decide the changed row as wanted.
-    Sources: Parmentier & Vidal 2021; Wachter, Mittelstadt & Russell 2018; Ustun, Spangher & Liu 2019 (recourse).
+    the linear constraints and one-hot groups; nothing known becomes missing. `distance`: see spec.distance; the sum of
+    `cost`, `sparsity` for each changed feature included. `nearest`: distance to the nearest training row that is
+    decided so, without sparsity; `typical`: the share of those rows (at most 500 of them) whose own nearest neighbour
+    is at least as far. With a panel of retrainings, `agree` of `refits` of them decide the changed row as wanted.
+    Raises NotApplicable for a regression without `at_least` or `at_most`, ParameterError for an unknown class.
+    Source: Parmentier & Vidal 2021; Wachter, Mittelstadt & Russell 2018 (the distance); Ustun, Spangher & Liu 2019
+    (recourse). Compared with the enumeration of every combination by the model itself.
     """
     positive(alternatives=alternatives, max_rows=max_rows, effort=effort)
     if time < 0 or sparsity < 0:

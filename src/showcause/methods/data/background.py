@@ -1,10 +1,15 @@
 """data/background: see `compute`.
 
-Formula: A stored copy of the reference rows, as columns of the four types. Source: the rows themselves.
+Formula: A copy of the rows, no number is computed: those given as `background`, else 1,000 rows drawn from the training
+    rows (from the rows explained without them), or all where there are fewer.
 
-Assumes: The training rows, or those given, stand for whom a row is compared with.
+Assumes: The training rows, or those given, are whom a row is compared with.
 
-Misleads: Attributions compare with these rows and no others: with another reference they differ.
+Misleads:
+    - Attributions compare with these rows and no others. A method that has to save may use fewer of them
+      (attribution/shapley within its evaluations, attribution/tree_shap above 100,000 leaves): `background` in its own
+      spec counts.
+    - reasons/cutoff compares with other rows, those just beyond the cutoff.
 
 Cost: A copy of at most 1,000 rows.
 """
@@ -24,9 +29,10 @@ from showcause.methods.method import BACKGROUND_ROWS, Job, Result, method
 def compute(job: Job) -> Result:
     """Which reference rows do Shapley values compare with?
 
-    The background: at most 1,000 rows, a feature in "x.NAME" as in data/rows; spec.background has its digest and where
-    it came from. A larger one that was given is known by its digest alone (NotApplicable). Under [privacy] rows =
-    "omit" nothing is stored.
+    At most 1,000 rows, a feature in "x.NAME" as in data/rows; spec.background has their digest and where they came
+    from. Under [privacy] rows = "omit" nothing is stored.
+    Raises NotApplicable for a larger background that was given: it is known by its digest alone.
+    Source: the rows themselves.
     """
     background = job.background()
     if len(background) > BACKGROUND_ROWS:

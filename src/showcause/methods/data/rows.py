@@ -1,12 +1,14 @@
 """data/rows: see `compute`.
 
-Formula: A stored copy of the rows explained, as columns of the four types. Source: the rows themselves.
+Formula: A copy of the rows explained, no number is computed.
 
 Assumes: The rows explained stand for those that the model will meet.
 
-Misleads: What holds of them need not hold of later rows; above 20,000 they are a sample, and the spec says so.
+Misleads:
+    - What holds of them need not hold of later rows, or of other people.
+    - Above 20,000 rows they are a sample, stratified by label where there are labels; the spec says of how many.
 
-Cost: A copy of the rows.
+Cost: A copy of the rows; in a snapshot none above 500,000 cells.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ def compute(job: Job, *, cells: int | None = None) -> Result:
     The rows explained, in their order: `row` is the position in what was given, a feature stands in "x.NAME", the label
     in "y" (a class as text), a column that only segments or protected attributes name in "context.NAME". Moments are
     nanoseconds since 1970-01-01 as text. So a later model can be explained on these very rows (`explain(baseline=…)`).
-    Under [privacy] rows = "omit" nothing is stored. Raises NotApplicable above `cells`.
+    Under [privacy] rows = "omit" nothing is stored.
+    Raises NotApplicable above `cells`.
+    Source: the rows themselves.
     """
     positive(cells=cells)
     data = job.data

@@ -1,13 +1,22 @@
 """dependence/ale: see `compute`.
 
-Formula: Σ over bins up to x of mean over the bin's rows of f(right edge) - f(left edge).
+Formula:
+    - `ALE_j(x) = Σ over steps k up to x of the mean over the rows i in step k of f(z_k, x_i) - f(z_(k-1), x_i)`, less
+      the mean of that curve over the rows; z_(k-1) and z_k are the ends of step k.
+    - Of a category a step leads from one level to the next; the rows of both are moved across it.
 
-Assumes: Within a bin moving a row to the bin's edges is harmless.
+Assumes: Moving a row to the ends of its own step is harmless, and the effect of a step may be added to that of the
+    steps before it, which was measured on other rows.
 
-Misleads: Levels are relative: compare differences. Wide bins in thin tails hide what happens inside them; see
-    `support`.
+Misleads:
+    - Levels are relative, the mean over the rows being 0: compare differences between places.
+    - Where the feature acts together with others, the curve joins steps of different rows, and no single row follows
+      it.
+    - Levels without an order are put in one by similarity, and the curve depends on it.
+    - Wide steps in thin tails hide what happens inside them: see `support`.
 
-Cost: Two predictions a row and feature.
+Cost: Two predictions for each row and numeric feature, three for a category's. In a snapshot 12 features over 4,000
+    rows.
 """
 
 from __future__ import annotations
@@ -55,13 +64,12 @@ def compute(
     rows              None: every row; else a seeded sample of so many
 
     `value` is the accumulated local effect in the model's output space, centred so that its mean over the rows is 0
-    (linear between places). A step's effect is the mean, over the rows within it, of the prediction at its upper less
-    that at its lower end; so no row is moved far, and correlated features stay together. Categories stand in their
-    declared order, else so that similar levels are neighbours (kernels/ale.py), and a row is moved to the levels next
-    to its own. Compare differences between places rather than levels. Rows without a value have no neighbours and are
-    left out, and said so. Dates are in days since 1970-01-01. `error` carries each step's standard error over rows
-    through the sum and the centring; `support`: the rows above the previous place up to this one, or at the level.
-    Source: Apley & Zhu 2020. Compared with brute force and effector.
+    (linear between places). No row is moved far, and correlated features stay together. Categories stand in their
+    declared order, else so that similar levels are neighbours (kernels/ale.py). Rows without a value have no neighbours
+    and are left out, and said so. Dates are in days since 1970-01-01. `error` carries each step's standard error over
+    rows through the sum and the centring, `low` and `high` are Student's t at 95 %; `support`: the rows above the
+    previous place up to this one, or at the level.
+    Source: Apley & Zhu 2020, equations 15 and 16. Compared with brute force and effector.
     """
     positive(bins=bins, levels=levels, rows=rows)
     names, spec = job.chosen(features, limit)

@@ -1,13 +1,23 @@
 """dependence/interaction: see `compute`.
 
-Formula: H² = Σ (PD_jk - PD_j - PD_k)² / Σ PD_jk² (centred), with its numerator beside it.
+Formula:
+    - `H² = Σ_i (PD_jk(x_i) - PD_j(x_i) - PD_k(x_i))² / Σ_i PD_jk(x_i)²`, each partial dependence PD centred, taken at
+      the same rows i that it is averaged over.
+    - `value` is the strength, `√(mean over i of (PD_jk - PD_j - PD_k)²)`.
 
-Assumes: Partial dependence is a fair summary of two columns.
+Assumes: Partial dependence is a fair summary of two columns; the model's output space is the one in which effects ought
+    to add up.
 
-Misleads: Where two columns hardly matter H² is a quotient of noise: look at the unnormalised strength. Correlated
-    columns give spurious ones.
+Misleads:
+    - Where two columns hardly matter H² is a quotient of noise: look at the strength, by which the pairs stand in
+      order.
+    - A model that adds up in log-odds has interactions in probability, by its link alone: the example below is a
+      logistic regression.
+    - Of correlated columns partial dependence extrapolates, which makes spurious ones, and H² may exceed 1.
+    - With few rows weak interactions are overstated, since both measures are squares.
 
-Cost: Rows squared times pairs of the leading columns, within its budget.
+Cost: rows² · (features + pairs) predictions: 360,000 for 100 rows and 8 columns; in a snapshot 64 rows of the 8 leading
+    columns, 147,456. Trees answer them several times as fast.
 """
 
 from __future__ import annotations
@@ -42,15 +52,15 @@ def compute(
     """Which two features act together, beyond what each does alone?
 
     features, limit   pairs among these columns, else among the `limit` that matter most (all where None)
-    rows              a seeded sample of so many rows, at which and over which partial dependences are taken (every row
-                      where None); the cost is their square times the pairs
+    rows              a seeded sample of so many rows, at which and over which partial dependences are taken; None:
+                      every row
 
-    `value` is the strength: the standard deviation over the rows of PD_jk - PD_j - PD_k, in the model's output space; 0
-    for a model that adds the two up. `h2` is Friedman's H², its square as a share of the variance of PD_jk: where the
-    pair moves little, a share is large by accident, so pairs stand in the order of strength. `error` (of the strength)
-    and `h2_error` are the jackknife's over rows, `low` (at least 0) and `high` Student's t at 95 %. With few rows a
-    weak interaction is overstated, since both are squares. With correlated features partial dependence extrapolates.
-    Source: Friedman & Popescu 2008, equation 44; unnormalised as in Inglis, Parnell & Hurley 2022.
+    `value` is in the model's output space, and 0 for a model that adds the two up. `h2` is its square as a share of the
+    variance of PD_jk; null where the pair moves nothing. `error` (of the strength) and `h2_error` are the jackknife's
+    over rows, each left out as a place and as a row averaged over; `low` (at least 0) and `high` Student's t at 95 %.
+    Raises NotApplicable for a single column, ParameterError for less than two rows.
+    Source: Friedman & Popescu 2008, equation 44; unnormalised as in Inglis, Parnell & Hurley 2022. Compared with
+    products and sums of which it is known..
     """
     names, spec = job.chosen(features, limit)
     if len(names) < 2:

@@ -1,13 +1,18 @@
 """dependence/pdp: see `compute`.
 
-Formula: PD_j(at) = mean over rows i of f(x_i with x_j = at).
+Formula: `PD_j(at) = 1 / n · Σ_i f(x_i with x_j = at)`, over the rows i.
 
 Assumes: Every row could have every value of the feature.
 
-Misleads: With correlated features it averages over rows that nobody has: hold it against dependence/ale. An average
-    can hide opposite effects: see dependence/ice.
+Misleads:
+    - Of correlated features it averages over rows that nobody has: hold it against dependence/ale.
+    - An average can hide opposite effects: see dependence/ice.
+    - The band is that of the mean prediction, the rows' own differences in level included: it is much wider than what
+      is uncertain of the curve's shape.
 
-Cost: Exact and fast for trees; otherwise rows × places predictions for each feature.
+Cost: rows × places predictions for each feature (25 places and the missing one), also of trees, whose own walk answers
+    them some twenty times as fast. In a snapshot 12 features and 50,000 predictions (1,000,000 by trees), at least 100
+    rows a place.
 """
 
 from __future__ import annotations
@@ -58,8 +63,7 @@ def compute(
     `value` is the mean prediction over the rows, in the model's output space, where the feature is set to a value that
     some row holds: every value up to `points`, else the frequent ones and quantiles from 0.5 % to 99.5 %; missing is a
     place of its own. Dates are in days since 1970-01-01. `error` is the standard error of that mean over rows, `low`
-    and `high` Student's t at 95 %; `support` counts the rows nearest to each place. With correlated features it
-    averages over combinations that the data may not hold: see dependence/ale.
+    and `high` Student's t at 95 %; `support` counts the rows nearest to each place.
     Source: Friedman 2001, section 8.2. Compared with scikit-learn's partial_dependence (method="brute").
     """
     positive(points=points, levels=levels, rows=rows, predictions=predictions)

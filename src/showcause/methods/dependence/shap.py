@@ -1,10 +1,14 @@
 """dependence/shap: see `compute`.
 
-Formula: Mean of the rows' Shapley values phi_j in bins along x_j.
+Formula: `value(bin) = mean of phi_ij over the rows i whose x_ij lies in the bin`.
 
 Assumes: As of attribution/tree_shap or attribution/shapley, whichever was used.
 
-Misleads: A mean within a bin hides interactions, which show as spread. It depends on the background.
+Misleads:
+    - A mean within a bin hides interactions, which show as spread.
+    - It is relative to the background, which shifts the whole curve: compare differences.
+    - Of boosted classifiers it is in log-odds, while dependence/pdp is in probability: the shapes compare, the heights
+      do not.
 
 Cost: Nothing beyond the attribution that it bins.
 """

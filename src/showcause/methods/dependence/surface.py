@@ -1,12 +1,16 @@
 """dependence/surface: see `compute`.
 
-Formula: PD_jk(at, at_b) = mean over rows i of f(x_i with x_j = at, x_k = at_b).
+Formula: `PD_jk(at, at_b) = 1 / n · Σ_i f(x_i with x_j = at, x_k = at_b)`, over the rows i.
 
 Assumes: Every row could have every pair of values.
 
-Misleads: Corners that no row is near are extrapolation: see `support`.
+Misleads:
+    - Corners that no row is near are extrapolation: see `support`.
+    - It holds what each feature does alone, too: a surface that is tilted shows no interaction, one that is bent may.
+      See dependence/interaction.
 
-Cost: Exact and fast for trees; otherwise rows × places² predictions for each pair.
+Cost: rows × places of the one × places of the other, for each pair: 144 predictions a row; in a snapshot 3 pairs over
+    200 rows, 86,400. Of trees their own walk answers them some twenty times as fast.
 """
 
 from __future__ import annotations
@@ -43,14 +47,16 @@ def compute(
 ) -> Result:
     """What does the model predict on average if every row had these values of two features at once?
 
-    pairs             the pairs of columns, else the `limit` that act together most (by dependence/interaction where it
-                      is there, else among the features that matter most)
-    points, levels    places on each axis, as dependence/pdp
-    rows              None: averaged over every row; else over a seeded sample of so many
+    pairs            the pairs of columns, else the `limit` that act together most
+    limit            so many pairs, by dependence/interaction where it is there, else among the features that matter
+                     most
+    points, levels   places on each axis, as dependence/pdp
+    rows             None: averaged over every row; else over a seeded sample of so many
 
     `value` is the mean prediction over the rows, in the model's output space, with both columns set to values that some
     rows hold. `error` is the standard error of that mean over rows, `low` and `high` Student's t at 95 %; `support`
     counts the rows nearest to both places: where it is 0 the model is asked about a combination that nobody holds.
+    Raises NotApplicable where there is no pair, ParameterError for columns that are none or one twice.
     Source: Friedman 2001, section 8.2. Compared with scikit-learn's partial_dependence (method="brute").
     """
     positive(limit=limit, points=points, levels=levels, rows=rows)

@@ -1,14 +1,28 @@
 """examples/influence: see `compute`.
 
-Formula: Least squares: r_i k(x, i) / (1 - leverage_i). Boosted squared error: weights w with w · y = f(x). Other
-    boosted trees: Σ over trees whose leaf is shared of -rate (g_i + h_i θ) / (Σ h + penalty).
+Formula:
+    - Least squares, ridge: `f(x) - f without row i (x) = k(x, i) r_i / (1 - k(i, i))`, r the residuals, `k(x, i) = 1 /
+      n + (x - mean)ᵀ (Σ (a - mean)(a - mean)ᵀ + λ)⁻¹ (a_i - mean)`; without an intercept 1 / n and mean are 0.
+    - Logistic regression: the same in log-odds with the rows weighted by p (1 - p): one Newton step of the fit without
+      the row.
+    - Trees and forests of scikit-learn: w_i is the mean over trees of draws_i / Σ draws over the leaf, where i shares
+      the leaf of x; `Σ w_i y_i = f(x)`.
+    - Boosted squared error (AXIL): w with `Σ w_i y_i (+ spec.constant) = f(x)`, read backwards through the trees.
+    - Other boosted trees (BoostIn): the sum over trees whose leaf i and x share of `-rate (g_i + h_i θ) / (Σ h +
+      penalty)`, g and h the loss's derivatives before the tree, θ the leaf's value / rate.
 
-Assumes: The rows given are those of the training; the model's own numbers confirm it before anything is said.
+Assumes: The rows given are those of the training, with their labels and without row weights that are not known; the
+    model's own numbers confirm it before anything is said.
 
-Misleads: Influence is on this model, not on the truth. A suspect label may be a rare case that is right: of data that
-    are noisy themselves no method tells flips from noise.
+Misleads:
+    - Weights and BoostIn keep the trees as they are: they say of whose labels a prediction is made, not what would
+      happen without a row.
+    - Rows that are alike stand in for each other: leaving out one changes little where leaving out all changes much.
+    - Influence is on this model, not on the truth. A suspect label may be a rare case that is right: of data that are
+      noisy themselves no method tells flips from noise.
 
-Cost: A pass over the trees for each case, n × trees; closed form for linear models.
+Cost: Linear models one solve, of a matrix of their columns. Trees a pass over rows and trees for each example: about
+    100 million visits of a training row to a tree at most in a snapshot, then fewer examples.
 """
 
 from __future__ import annotations
@@ -66,21 +80,19 @@ def compute(
     examples     positions of the rows to explain; None: the representative examples
     budget       None, or at most about this many visits of training rows to trees or examples: then fewer examples
 
-    `row` is the row in `train`. What `value` is depends on what the model allows (spec.influence):
-    "leave-one-out in closed form" (least squares, ridge): the output with the row minus the output of the fit without
-    it, exactly; "… by one Newton step" (logistic regression, in log-odds; spec.newton holds some against the converged
-    fit). "leaf weights" (trees and forests of scikit-learn) and "AXIL" (boosted squared error: XGBoost, LightGBM,
-    scikit-learn): weights w with w · labels (+ spec.constant) = prediction. "BoostIn" (other boosted trees): effect
-    on the margin per unit of weight, trees otherwise kept. Confirmed on the model's own numbers before anything is said
-    (adapters/training.py): other training rows, unknown weights or losses are not applicable, with the reason.
+    `row` is the row in `train`. What `value` is depends on what the model allows (spec.influence): "leave-one-out in
+    closed form" (least squares, ridge), exact for the transformers as they are; "… by one Newton step" (logistic
+    regression; spec.newton holds some against the converged fit); "leaf weights"; "AXIL" (XGBoost, LightGBM,
+    scikit-learn): weights of labels; "BoostIn": effect on the margin per unit of weight. Other training rows, unknown
+    weights or losses are not applicable, with the reason.
 
     Without an `example`: `suspect` rows are those whose own label is least expected where they did not take part;
     `value` is their loss then (log-loss, squared error; of forests the squared error of the shares, by the trees that
     did not draw the row; of boosted trees the mean over all of them). Wrong labels gather there: of 5 % planted flips
     the first tenth of all training rows holds 70 % or more on real data (tests/methods/test_influence.py). `harms` and
-    `helps`, which need labels of the rows
-    explained: what the row adds to the mean loss over these, to first order; of forests and their weights, compared
-    with a row that votes as the forest does. Influence is on this model, not on what is true.
+    `helps`, which need labels of the rows explained: what the row adds to the mean loss over these, to first order; of
+    forests and their weights, compared with a row that votes as the forest does.
+    Raises NotApplicable where nothing can be confirmed.
     Source: Cook 1977; Pregibon 1981; Geertsema & Lu 2023 (AXIL); Brophy, Hammoudeh & Lowd 2023 (BoostIn). Compared with
     refits without the row, and with w · y of scikit-learn, XGBoost and LightGBM.
     """

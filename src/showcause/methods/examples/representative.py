@@ -1,13 +1,20 @@
 """examples/representative: see `compute`.
 
-Formula: Of the rows decided alike, those nearest to the middle on standardised columns; of the wrong ones those whose
-    own class got the least output; those with the smallest margin. Source: Kaufman & Rousseeuw 1987 (medoids).
+Formula:
+    - `right`, `wrong`: of the right (wrong) rows decided alike, the least `Σ_j ((x_j - median_j) / sd_j)²`; a category
+      adds 1 where it is not the commonest, one that is missing too.
+    - `confident wrong`: of the wrong rows the least output of the class that came out. `near the threshold`: the least
+      |output - threshold|, or difference between the two largest outputs.
+    - Regression: the least and the largest `|actual - predicted|`; without labels the lowest and highest predictions.
 
-Assumes: Labels are right; the threshold is the one decided by.
+Assumes: Labels are right, and the threshold is the one decided by.
 
-Misleads: Single cases are illustrations and no evidence of how often something happens.
+Misleads:
+    - Single cases are illustrations and no evidence of how often something happens.
+    - Between two groups of rows the middle may be where nobody is, and the row nearest to it an odd one.
+    - Among the confident wrong ones wrong labels gather: see examples/influence.
 
-Cost: A sort of the predictions.
+Cost: A sort of the predictions and a pass over the columns.
 """
 
 from __future__ import annotations
@@ -39,12 +46,15 @@ MEANING = {
 def compute(job: Job, *, per_role: int = 3) -> Result:
     """Which cases show how the model decides, where it errs and where it wavers?
 
-    Classification: `right` and `wrong` are the rows nearest to the middle (median of numbers, commonest category, on
-    standardised columns) of those decided alike, the classes taking turns; `confident wrong` are wrong rows whose
-    actual class got the lowest output; `near the threshold` have the smallest margin. Regression: smallest and largest
-    absolute residuals. Without labels: near the threshold, highest and lowest predictions. Up to `per_role` a role,
-    `rank` from 1. `prediction` is the output of classes_[1] (binary), of the class decided for (more classes) or the
-    value predicted. Deterministic; ties go to the earlier row. A role may be empty: spec.notes says so.
+    per_role   rows of each role at most
+
+    Rows `right` and `wrong` stand in turns of the classes decided for; sd is over all rows explained. Rows that are
+    `confident wrong` are not `wrong` too where others are left. `rank` from 1. `prediction` is the output of
+    classes_[1] (binary), of the class decided for (more classes) or the value predicted. Deterministic; ties go to the
+    earlier row. A role may be empty: spec.notes says so.
+    Raises ParameterError for less than one row a role.
+    Source: no paper; the definitions above. The row nearest to a middle is not the medoid of Kaufman & Rousseeuw 1987,
+    which is nearest to all others.
     """
     data = job.data
     if per_role < 1:

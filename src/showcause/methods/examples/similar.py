@@ -1,13 +1,22 @@
 """examples/similar: see `compute`.
 
-Formula: Rows by shared leaves (weighted by trees' variance), by what columns add to a linear output, else by
-    standardised distance. Source: Breiman 2001 (proximities of forests).
+Formula:
+    - Forests: the share of trees in which both rows end in the same leaf. Boosted trees: the same with tree t weighted
+      by its share of Σ over trees of the variance of the leaf values over the training rows.
+    - Linear models: the Euclidean distance between what the raw columns add to the output, coefficient · value summed
+      over a column's encoded ones.
+    - Any other: the Euclidean distance with numbers in standard deviations, another category counting 1.
 
 Assumes: What the model treats alike is what is meant by alike.
 
-Misleads: Rows that the model cannot tell apart may differ in what matters to a person.
+Misleads:
+    - Rows that the model cannot tell apart may differ in what matters to a person.
+    - Leaves were grown around the training rows: a new row shares few leaves of fully grown trees with anybody, so that
+      values are small; their order counts.
+    - For a model that is neither linear nor made of trees, nearness is that of the columns and not the model's.
 
-Cost: One pass over rows and trees for each case.
+Cost: A comparison for each tree, row and example; in a snapshot 8 million rows × trees for each example, then a sample
+    of the rows.
 """
 
 from __future__ import annotations
@@ -51,14 +60,13 @@ def compute(
     visits       None, or at most about this many rows × trees: then a seeded sample of the rows; the spec says so
 
     Neighbours are training rows where `train` was given, else other rows explained (`source`, `row`). `like` rows are
-    decided as the example is, `unlike` ones otherwise; for regression, `unlike` predictions lie one standard deviation
-    or more away. Nearness is the model's own (spec.neighbourhood): for trees, `value` is the share of trees in which
-    both rows end in the same leaf, boosted trees weighted by their share of the variance (Breiman & Cutler 2003; Tan,
-    Soloviev, Hooker & Wells 2020); for linear models, the distance between what each raw column adds to the output; for
-    anything else the distance in standardised columns. Equal values go by that last distance, then by the row's number.
-    Ranks run through `like` and on through `unlike`. `label` or `actual` is what came out for the neighbour. Compared
-    with brute force and with the leaves of scikit-learn, XGBoost and LightGBM.
+    decided as the example is, `unlike` ones otherwise; for regression, `unlike` predictions lie a standard deviation of
+    all predictions away or more. spec.neighbourhood says in which space. Equal values go by the distance in
+    standardised columns, then by the row's number. Ranks run through `like` and on through `unlike`. `label` or
+    `actual` is what came out for the neighbour.
     Raises ParameterError for neighbours or visits below one, or an example that is no row of X.
+    Source: Breiman & Cutler 2003 (proximities of forests); Tan, Soloviev, Hooker & Wells 2020 (of boosted trees).
+    Compared with brute force and with the leaves of scikit-learn, XGBoost and LightGBM.
     """
     positive(neighbours=neighbours, visits=visits)
     rows = job.asked(examples)

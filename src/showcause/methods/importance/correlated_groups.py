@@ -1,14 +1,20 @@
 """importance/correlated_groups: see `compute`.
 
-Formula: mean loss(all columns of a group shuffled together) - loss(as it was); groups by complete linkage on 1 -
-    |association|.
+Formula:
+    - `value = mean over rows and repeats of loss(all columns of the group taken from one other row) - loss(as it was)`.
+    - Groups: complete linkage on 1 - association, so that every pair in a group goes together at least so much.
+      Association is |Spearman| for two numbers, the correlation ratio of the ranks for a number and a category,
+      Cramer's V for two categories (both corrected for the number of levels).
 
-Assumes: Columns that go together are one source of knowledge.
+Assumes: Columns that go together two by two are one source of knowledge.
 
-Misleads: Groups depend on the cut-off, and a group of many columns outweighs single ones. Shuffled rows are rows that
-    nobody has.
+Misleads:
+    - A group of many columns outweighs single ones: do not rank the two together.
+    - Spearman sees no relation that rises and falls, and no pair shows that three columns add up to a fourth.
+    - Groups depend on the cut-off. Shuffled rows are rows that nobody has, though inside the group they are real.
 
-Cost: `repeats` predictions of the rows for each group.
+Cost: `repeats` predictions of the rows for each group and for each of its members. In a snapshot 20,000 (60,000 by
+    trees): fewer repeats, then fewer rows.
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ from showcause.kernels.shuffle import ERRORS, SHUFFLE, Tally, affordable, budget
 from showcause.methods.method import Job, Result, method, positive
 
 ASSOCIATION_ROWS = 5_000
+SHARED = 0.1  # of a group's value, by which it surpasses its members' sum where that is worth saying
 MEASURES = (
     "|Spearman| for two numbers, correlation ratio of the ranks for a number and a category, Cramer's V for two "
     "categories (both corrected for the number of levels)"
@@ -48,13 +55,15 @@ def compute(job: Job, *, association: float = 0.7, repeats: int = 5, predictions
     association            every pair in a group goes together at least so much, from 0 to 1
     repeats, predictions   as importance/permutation
 
-    Groups come from complete linkage on 1 - association over the rows (a seeded sample of 5,000 where there are more):
-    |Spearman| for two numbers, the correlation ratio of the ranks for a number and a category, Cramer's V for two
-    categories. A group's columns are shuffled together, from the same donor, so that they stay in step: `value` is the
-    mean increase in loss, as in importance/permutation, in the row whose `feature` is the group's name ("a + b"); the
-    members shuffled alone, with the same donors, follow it. A group that matters more than its members' sum holds
-    features that can stand in for each other. Raises NotApplicable where no pair reaches it.
-    Source: Breiman 2001 (grouped as in Au, Herbinger, Stachl, Bischl & Casalicchio 2022, GOPFI).
+    Associations are over the rows explained (a seeded sample of 5,000 where there are more). The row whose `feature` is
+    the group's name ("a + b") has the group's value; the members shuffled alone, with the same donors, follow it. Loss,
+    `error_rate` or `absolute_error`, `error`, `low` and `high` are as in importance/permutation. A group that matters
+    more than its members' sum (spec.notes: beyond two standard errors and a tenth of it) holds features that the model
+    shares between: shuffling one leaves what the others tell.
+    Raises NotApplicable where no pair goes together so much, ParameterError for an association outside of 0 to 1.
+    Source: Breiman 2001; Gregorutti, Michel & Saint-Pierre 2015 (groups shuffled together; GPFI in Au, Herbinger,
+    Stachl, Bischl & Casalicchio 2022); Bergsma 2013 and Kelley 1935 (corrections of Cramer's V and of the correlation
+    ratio).
     """
     positive(repeats=repeats, predictions=predictions)
     if not 0 < association <= 1:
@@ -139,7 +148,7 @@ def _order(labels: list[tuple[str, str]], value: Rows) -> list[int]:
 
 
 def _substitutes(labels: list[tuple[str, str]], found: Tally) -> list[str]:
-    """A sentence for each group that matters more than its members' sum by two standard errors."""
+    """A sentence for each group that matters more than its members' sum by two standard errors and a share of it."""
     notes = []
     for j, (feature, group) in enumerate(labels):
         if feature != group:
@@ -148,8 +157,9 @@ def _substitutes(labels: list[tuple[str, str]], found: Tally) -> list[str]:
         contrast[[i for i, (f, g) in enumerate(labels) if g == group and f != g]] = -1
         contrast[j] = 1
         noise = np.sqrt(max(0.0, *(float(contrast @ c @ contrast) for c in (found.covariance, found.monte_carlo))))
-        if contrast @ found.value > 2 * noise:
+        if contrast @ found.value > max(2 * noise, SHARED * found.value[j]):
             notes.append(
-                f"{group}: together they matter more than the sum of each alone; each can stand in for the other."
+                f"{group}: together they matter more than the sum of each alone; the model takes what they know from "
+                "several of them."
             )
     return notes

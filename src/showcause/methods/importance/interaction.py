@@ -1,12 +1,19 @@
 """importance/interaction: see `compute`.
 
-Formula: Shapley interaction indices of pairs, summed leaf by leaf; mean of the absolute values over rows.
+Formula:
+    - `I_jk = Σ over coalitions S without j and k of |S|! (p - |S| - 2)! / (p - 1)! · (v(S + j + k) - v(S + j) - v(S +
+      k) + v(S))`, v as in attribution/tree_shap, summed leaf by leaf.
+    - `value = mean over rows of |I_jk|`.
 
-Assumes: The model is a sum of trees that could be seen through.
+Assumes: The model is a sum of trees that could be seen through; its additive output is where effects ought to add up.
 
-Misleads: Interactions are of the model, in its additive output: log-odds create some in probability and hide others.
+Misleads:
+    - Interactions are of the additive output: in log-odds there are others than in probability.
+    - Two columns that know the same and are split in turn appear to interact.
+    - A mean of absolute values says how strong, not in which direction and not for whom.
 
-Cost: Leaves × depth² patterns; seconds for hundreds of trees.
+Cost: Half the square of a path's columns for each row and leaf: 200 rows of 20 columns took 0.2 s with 100 boosted
+    trees. The memory is rows × columns² × classes. In a snapshot at most 200 rows and the 20 strongest pairs.
 """
 
 from __future__ import annotations
@@ -40,13 +47,18 @@ def compute(
 ) -> Result:
     """Which two features add to predictions only together, exactly, for models made of trees?
 
-    `value` is the mean over the rows of the absolute Shapley interaction value of a pair of raw columns, both of its
-    halves, in the model's additive output (spec.space), by `game` as in attribution/tree_shap. `error` is its standard
-    error over the rows, `low` and `high` Student's t at 95 %. Pairs that no tree tests on one path have exactly 0.
-    `limit` keeps the strongest pairs (all where None); `max_rows`, `max_cells` (rows × columns² × classes) and
-    `max_visits` (rows × leaves) cap the rows, `max_visits` the background not given as well; the spec says of how many.
-    Source: Lundberg et al. 2020, the Shapley interaction index. Compared with 2^p enumeration, shap and XGBoost's
-    pred_interactions. See dependence/interaction for a measure of any model, in its own output space.
+    game         as in attribution/tree_shap
+    limit        the strongest pairs alone; None: all
+    max_rows     None, or at most so many rows
+    max_cells    None, or at most so many rows × columns² × classes
+    max_visits   None, or at most so many rows × leaves, of the rows explained and of a background that was not given
+
+    `value` is of a pair of raw columns, both halves of it (shap gives half to jk and half to kj), in the model's
+    additive output (spec.space). `error` is its standard error over the rows, `low` (at least 0) and `high` Student's t
+    at 95 %. Pairs that no tree tests on one path have exactly 0. See dependence/interaction for a measure of any model,
+    in its own output space.
+    Source: Grabisch & Roubens 1999 (the Shapley interaction index); Lundberg et al. 2020 (of trees). Compared with 2^p
+    enumeration, shap and XGBoost's pred_interactions.
     """
     view = tree_view(job.model, job.data.X)
     n, outputs, names = view.columns, len(view.outputs), job.data.X.names

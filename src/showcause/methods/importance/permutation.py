@@ -1,13 +1,19 @@
 """importance/permutation: see `compute`.
 
-Formula: mean over rows and repeats of loss(column shuffled) - loss(as it was).
+Formula: `value_j = mean over rows i and repeats r of loss(f(x_i with x_j of another row), y_i) - loss(f(x_i), y_i)`.
+    Loss: log-loss in nats for probabilities, squared error for a regression, 1 for a wrong decision by scores.
 
-Assumes: Shuffling keeps a column's values and breaks its ties with all others, the label included.
+Assumes: Taking a column from other rows keeps its values and breaks its ties with everything else, the label included;
+    the rows are held out from training.
 
-Misleads: Of two correlated columns each stands in for the other, so both look unimportant: see
-    importance/correlated_groups. Shuffled rows may be rows that nobody has.
+Misleads:
+    - Of two columns that know the same each stands in for the other, and both look unimportant: see
+      importance/correlated_groups.
+    - Shuffled rows may be rows that nobody has; the model is judged on them.
+    - On training rows it praises what was learnt by heart. In log-loss few rows that are then surely wrong may decide.
 
-Cost: `repeats` predictions of the rows for each column.
+Cost: `repeats` × columns predictions of the rows. In a snapshot 150,000 (450,000 by trees): fewer repeats, down to 2,
+    then fewer rows, down to 100.
 """
 
 from __future__ import annotations
@@ -40,15 +46,16 @@ def compute(job: Job, *, repeats: int = 5, predictions: int | None = None) -> Re
     predictions   None, or at most about this many predicted rows (three times as many where trees answer): then fewer
                   repeats (down to 2), then fewer rows, a seeded sample; the spec says so
 
-    `value` is the mean over rows and repeats of loss(shuffled) - loss(as it was): log-loss for probabilities (nats),
-    squared error for regression (squared units), error rate for scores; for a linear model under squared error it
-    tends to 2 · coefficient² · variance. `error_rate` or `absolute_error` is the mean increase of that. Whole raw
-    columns move, and no row keeps its own value. `error` covers the rows, as receivers and as donors, and the Monte
-    Carlo choice of donors (kernels/shuffle.py); the spec's monte_carlo_error is the latter alone. `rank_low` and
-    `rank_high` bound each feature's rank, for all features at once at 95 % (kernels/ranks.py): equal ones are verified.
-    The blob row_loss_differences is an Arrow file (rows × features, means over repeats) in the order of row_positions.
-    Source: Breiman 2001; Fisher, Rudin & Dominici 2019 (model reliance, difference form). Compared with scikit-learn.
+    For a linear model under squared error `value` tends to 2 · coefficient² · variance. `error_rate` (of the decisions
+    taken) or `absolute_error` is the mean increase of that. Whole raw columns move, and no row keeps its own value.
+    `error` covers the rows, as receivers and as donors, and the Monte Carlo choice of donors (kernels/shuffle.py); the
+    spec's monte_carlo_error is the latter alone. `low` and `high` are Student's t at 95 %. `rank_low` and `rank_high`
+    bound each feature's rank, for all features at once at 95 % (kernels/ranks.py): where they are equal the rank is
+    verified. The blob row_loss_differences is an Arrow file (rows × features, means over repeats) in the order of
+    row_positions.
     Raises NotApplicable without labels or for a single row, ParameterError for repeats or predictions below one.
+    Source: Breiman 2001; Fisher, Rudin & Dominici 2019 (model reliance, difference form); ranks after Goldwasser &
+    Hooker 2025 and Holm 1979. Compared with scikit-learn.
     """
     positive(repeats=repeats, predictions=predictions)
     limit, times = affordable(len(job.data), len(job.data.X.names), repeats, budget(job.model, job.data.X, predictions))

@@ -1,10 +1,15 @@
 """importance/shap: see `compute`.
 
-Formula: mean over rows of |phi_j|, the columns' encodings summed first.
+Formula: `value_j = mean over rows i of |phi_ij|`; what the encoded columns of one raw column add is summed before it is
+    made absolute.
 
 Assumes: As of the attribution that it is made from.
 
-Misleads: It says how much a column moves outputs, not how much it helps them to be right: see importance/permutation.
+Misleads:
+    - It says how much a column moves outputs, not how much it helps them to be right: see importance/permutation. A
+      model that overfits moves outputs by noise.
+    - A column that moves few rows much looks like one that moves all a little: see dependence/shap.
+    - In log-odds rows that are sure anyway count as much as those at the threshold.
 
 Cost: Nothing beyond the attribution.
 """
@@ -26,13 +31,12 @@ from showcause.methods.method import Job, Result, method
 def compute(job: Job) -> Result:
     """How much does each feature move the predictions, up or down, on average?
 
-    `value` is the mean over the explained examples of the absolute SHAP value of a raw column, one a target, in the
-    attribution's output space; rows, background and game are the attribution's. `error` is the standard error over the
-    examples; where the attributions have Monte Carlo noise, drawn apart for each example, their spread holds it too.
-    `low` and `high` are Student's t at 95 %. Such noise also pushes a mean of absolute values up: the spec's
-    monte_carlo_bias bounds by how much at most. `rank_low` and `rank_high` bound each feature's rank within its target,
-    for all features at once at 95 % (kernels/ranks.py). It says what the model uses, not what improves predictions.
-    Source: Lundberg & Lee 2017; Lundberg et al. 2020.
+    `value` is of a raw column, one a target, in the attribution's output space; rows, background and game are the
+    attribution's. `error` is the standard error over the examples; where the attributions have Monte Carlo noise, drawn
+    apart for each example, their spread holds it too. `low` and `high` are Student's t at 95 %. Such noise also pushes
+    a mean of absolute values up: the spec's monte_carlo_bias bounds by how much at most. `rank_low` and `rank_high`
+    bound each feature's rank within its target, for all features at once at 95 % (kernels/ranks.py).
+    Source: Lundberg & Lee 2017; Lundberg et al. 2020; ranks after Goldwasser & Hooker 2025 and Holm 1979.
     """
     names = list(job.data.X.names)
     (source,) = [job.uses[n] for n in ("attribution/tree_shap", "attribution/shapley") if n in job.uses][:1]

@@ -1,11 +1,16 @@
 """model/calibration: see `compute`.
 
-Formula: mean outcome against mean prediction in bins of equal counts, with Wilson intervals.
+Formula:
+    - `at = mean prediction of the bin's rows`, `value = share of them that came out so`.
+    - spec.expected_error: `Σ over bins of rows in the bin / rows · |value - at|`.
 
-Assumes: Rows are independent; labels are right.
+Assumes: Rows are independent, and labels are right.
 
-Misleads: A model that is calibrated on average may not be for a group: see segments/calibration. Wide bins hide
-    bends.
+Misleads:
+    - A model that is calibrated on average may not be for a group: see segments/calibration.
+    - Wide bins hide bends: in the lowest bin the mean may be right and every row wrong.
+    - Bounds are of each bin alone: of ten bins of a perfect model one or more misses the diagonal in four of ten
+      charts. The expected error is above 0 by chance, the more so the more bins.
 
 Cost: A sort of the predictions.
 """
@@ -21,11 +26,13 @@ from showcause.methods.method import Job, Result, method
 def compute(job: Job, *, bins: int = 10) -> Result:
     """When the model says 30 %, does it happen in 30 of 100 cases?
 
-    Axis "prediction": the mean probability of the rows in a bin; value the share of them that came out so; the
-    diagonal is perfect. `bins` bins of nearly equal count, rows of equal prediction together; with more than two
-    classes each class against the rest, by `target`. spec.expected_error is the mean of |value - at| over rows (the
-    expected calibration error of these bins; it is above 0 by chance alone). `low`, `high`: Wilson's 95 %; `support`:
-    rows in the bin. Compared with scikit-learn's calibration_curve(strategy="quantile").
+    bins   of nearly equal count, rows of equal prediction together
+
+    Axis "prediction"; the diagonal is perfect. With more than two classes each class against the rest, by `target`.
+    `low`, `high`: Wilson's 95 %; `support`: rows in the bin.
+    Raises ParameterError for less than one bin.
+    Source: DeGroot & Fienberg 1983 (reliability diagrams); Naeini, Cooper & Hauskrecht 2015 (expected calibration
+    error); Wilson 1927. Compared with scikit-learn's calibration_curve(strategy="quantile").
     """
     y = job.data.y
     assert y is not None

@@ -1,14 +1,16 @@
 """model/coefficients: see `compute`.
 
-Formula: output = intercept + Σ coefficient · column; `scale` is the column's standard deviation. Source: the model's
-    own numbers.
+Formula: `output = intercept + Σ over encoded columns e of value_e · column_e`; `scale_e` is the column's standard
+    deviation over the rows explained (divided by n).
 
-Assumes: The model is linear in its (encoded) columns.
+Assumes: The model is linear in its (encoded) columns, in the space that is said.
 
-Misleads: Coefficients in different units cannot be compared; multiply by `scale`. With correlated columns single
-    signs mean little.
+Misleads:
+    - Coefficients of columns in different units do not compare: multiply by `scale`.
+    - Of a one-hot column only differences between levels mean something, against the level left out where there is one.
+    - With correlated columns single signs mean little, and a penalty draws all towards zero.
 
-Cost: Read off the model.
+Cost: Read off the model; standard deviations from at most 20 million encoded cells.
 """
 
 from __future__ import annotations
@@ -39,11 +41,11 @@ def compute(job: Job) -> Result:
 
     `value` is the coefficient of the encoded column `term`: the change of the output, in spec.space, for one unit of it
     with the others fixed; `feature` is the raw column behind it (two of them: `feature_b` too; more: "3 columns" and a
-    note that names them). spec.space: "target" (its unit), "log of the target" (log link), "log-odds" of
-    classes_[1], "log-odds up to a common term" (softmax, by `target`) or "score" (a decision function).
-    spec.intercept is what remains at zero; `scale` is the term's standard deviation over the rows explained: times
-    `value`, it compares terms of different scale. Rows are ordered by that product. Coefficients that do not reproduce
-    the model's own predictions are refused. No standard errors: fitted coefficients carry none, penalised least of all.
+    note that names them). spec.space: "target" (its unit), "log of the target" (log link), "log-odds" of classes_[1],
+    "log-odds up to a common term" (softmax, by `target`) or "score" (a decision function). spec.intercept is what
+    remains at zero. Rows are ordered by |value · scale|. Coefficients that do not reproduce the model's own predictions
+    are refused. No standard errors: fitted coefficients carry none, penalised least of all.
+    Source: the model's own numbers, held to its predictions.
     """
     found = linear(job.model, job.data.X)
     seen = found.encoded

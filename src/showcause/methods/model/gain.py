@@ -1,10 +1,12 @@
 """model/gain: see `compute`.
 
-Formula: The share of the positives among the first k rows by prediction. Source: Ling & Li 1998 (lift and gain).
+Formula: `at = k / n`, `value = positives among the first k rows by prediction / all positives`.
 
-Assumes: The rows have the share of positives that will be met.
+Assumes: The rows have the share of positives that will be met, and are independent.
 
-Misleads: It speaks of ranking alone; a calibrated and an uncalibrated model look the same.
+Misleads:
+    - It speaks of ranking alone; a calibrated and an uncalibrated model look the same.
+    - The best possible curve depends on the share of positives (spec.best): curves of two data sets do not compare.
 
 Cost: A sort of the predictions.
 """
@@ -20,9 +22,12 @@ from showcause.methods.method import Job, Result, method
 def compute(job: Job) -> Result:
     """Looking at this share of the rows, highest prediction first (at), what share of the positives is found (value)?
 
-    Axis "share of rows"; cumulative gains; with more than two classes each class against the rest, by `target`. Rows
-    of equal prediction are taken together. Chance is the diagonal, the best possible reaches 1 at spec.best. At most
-    200 points, evenly along the curve, ends included. `low`, `high`: Wilson's 95 %; `support`: rows looked at.
+    Axis "share of rows"; cumulative gains; with more than two classes each class against the rest, by `target`. Rows of
+    equal prediction are taken together. Chance is the diagonal, the best possible reaches 1 at spec.best. At most 200
+    points, evenly along the curve, ends included. `low`, `high`: Wilson's 95 % of the share found, the cut being given;
+    `support`: rows looked at.
+    Raises NotApplicable where there is no positive row.
+    Source: Ling & Li 1998 (lift and gain); Wilson 1927.
     """
     y = job.data.y
     assert y is not None

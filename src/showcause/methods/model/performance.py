@@ -1,14 +1,25 @@
 """model/performance: see `compute`.
 
-Formula: The usual metrics, with 95 % intervals over rows, beside a trivial baseline and the training rows. Source:
-    scikit-learn's definitions; spec.intervals names each interval's method.
+Formula:
+    - `log_loss = -mean ln p(class that came out)`, p at least 2.2e-16; `brier = mean (p - y)²`; `roc_auc`: the chance
+      that a positive row has the higher output than a negative one, ties counting half; `average_precision = Σ
+      (recall_k - recall_(k-1)) · precision_k` over thresholds.
+    - Of true and false positives and negatives TP, FP, TN, FN: `accuracy = (TP + TN) / rows`, `precision = TP / (TP +
+      FP)`, `recall = TP / (TP + FN)`, `f1 = 2 TP / (2 TP + FP + FN)`, `balanced_accuracy` = the mean recall of the
+      classes, `mcc` = Pearson's correlation of decided and actual, `cost = (cost_false_positive · FP +
+      cost_false_negative · FN) / rows`.
+    - Regression: `r2 = 1 - Σ (y - f)² / Σ (y - mean y)²`, `rmse = √ mean (y - f)²`, `mae = mean |y - f|`,
+      `median_absolute_error`.
 
-Assumes: Rows are independent and like those to come; labels are right.
+Assumes: Rows are independent and like those to come, and labels are right.
 
-Misleads: Accuracy of rare classes flatters; a gap to training is no proof of overfitting. Intervals are of rows, not
-    of retraining.
+Misleads:
+    - Of a rare class accuracy is high for who never finds it: look at `reference`, `balanced_accuracy` and `recall`.
+    - A threshold that was chosen on these rows does better on them than it will.
+    - Intervals are of rows, not of retraining: see refits/performance. A gap to the training rows is no proof of
+      overfitting, nor its absence of the contrary.
 
-Cost: One prediction of the rows, and resamples of their losses.
+Cost: A prediction of the rows and of the training rows, sorts, and 1,000 resamples of the confusion table.
 """
 
 from __future__ import annotations
@@ -29,14 +40,18 @@ CONFUSION_CELLS = 400  # of more than 20 classes, the largest cells of the confu
 def compute(job: Job, *, cost_false_positive: float = 1.0, cost_false_negative: float = 1.0) -> Result:
     """How well does the model predict, against a trivial baseline and against its own training rows?
 
-    Segment "all" is the rows explained, "train" the training rows (where their labels are given): the gap between them
-    is what the model learnt by heart. Classification at the decision's threshold; with two classes precision, recall
-    and F1 speak of classes_[1], with more they are means over classes (macro), each class standing beside them under
-    its `target`, and areas are one class against the rest. `cost` is per row: of a false positive and a false negative
-    with two classes, `cost_false_positive` for any wrong decision with more. Brier score with more than two classes:
-    summed over classes (0 to 2). `reference` is the same metric of a baseline that always predicts the class
-    frequencies (or the mean) and decides by the same rule. `low`, `high`: 95 % over rows, the method of each in
-    spec.intervals. Definitions are scikit-learn's, compared in tests; what divides by zero is null with a note.
+    cost_false_positive   of a false positive with two classes, of any wrong decision with more
+    cost_false_negative   of a false negative with two classes
+
+    Segment "all" is the rows explained, "train" the training rows (where their labels are given). Classification at the
+    decision's threshold; with two classes precision, recall and F1 speak of classes_[1], with more they are means over
+    classes (macro), each class standing beside them under its `target`, and areas are one class against the rest. Brier
+    score with more than two classes: summed over classes (0 to 2). `reference` is the same metric of a baseline that
+    always predicts the class frequencies (or the mean) of the training rows, else of those explained, and decides by
+    the same rule. `low`, `high`: 95 % over rows, the method of each in spec.intervals. What divides by zero is null
+    with a note.
+    Source: definitions are scikit-learn's; intervals by Wilson 1927, DeLong, DeLong & Clarke-Pearson 1988, Boyd, Eng &
+    Page 2013, Zou & Donner 2008, Thompson 1936 and Efron 1979 (bootstrap). Compared with scikit-learn.
     """
     data, model = job.data, job.model
     assert data.y is not None

@@ -1,10 +1,14 @@
 """model/precision_recall: see `compute`.
 
-Formula: precision and recall at every threshold.
+Formula: Of the rows from a threshold on: `recall = true positives / positives` (at), `precision = true positives / rows
+    decided positive` (value), at every threshold.
 
-Assumes: The rows have the share of positives that will be met.
+Assumes: The rows have the share of positives that will be met, and are independent.
 
-Misleads: Precision changes with that share; curves of two data sets do not compare.
+Misleads:
+    - Precision changes with that share; curves of two data sets do not compare.
+    - At low recall it rests on few rows: see `support`. Between two points precision does not run along a straight
+      line.
 
 Cost: A sort of the predictions.
 """
@@ -23,7 +27,8 @@ def compute(job: Job) -> Result:
     Axis "recall", value the precision at the highest threshold that reaches it; with more than two classes each class
     against the rest, by `target`. spec.baseline is the share of positive rows: the precision of chance. At most 200
     points, evenly along the curve. `low`, `high`: Wilson's 95 % of the precision; `support`: rows decided positive.
-    Compared with scikit-learn's precision_recall_curve.
+    Raises NotApplicable where there is no positive row.
+    Source: Davis & Goadrich 2006; Wilson 1927. Compared with scikit-learn's average_precision_score.
     """
     y = job.data.y
     assert y is not None

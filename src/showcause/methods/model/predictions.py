@@ -1,10 +1,12 @@
 """model/predictions: see `compute`.
 
-Formula: f(x_i) and the decision taken from it. Source: the model itself.
+Formula: `prediction = f(x_i)`, and the decision taken from it by spec.rule.
 
 Assumes: The threshold is the one decided by.
 
-Misleads: Single predictions carry no interval.
+Misleads:
+    - Single predictions carry no interval: what another training would say stands in refits/reasons.
+    - Of more than two classes it is the output of the class decided for, which is another one from row to row.
 
 Cost: One prediction of the rows.
 """
@@ -28,8 +30,9 @@ def compute(job: Job, *, rows: int | None = 20_000) -> Result:
     `row` is the position in what was given, `id` the user's own. `prediction` is the output of classes_[1] (binary), of
     the class decided for (more classes) or the value predicted; `decision` the class decided for by the decision's rule
     and `label` the class that came out; regression has `actual`. `loss` is the row's own loss, where labels were given:
-    log-loss, squared error, or 1 for a wrong decision by scores (spec.loss). Between two snapshots of the same rows it
-    says exactly whose outcome flipped, and pairs their losses. Left out where the policy keeps no rows.
+    log-loss in nats, squared error, or 1 for a wrong decision by scores (spec.loss). Between two snapshots of the same
+    rows it says exactly whose outcome flipped, and pairs their losses. Left out where the policy keeps no rows.
+    Source: the model itself.
     """
     positive(rows=rows)
     picked = job.sample(rows)

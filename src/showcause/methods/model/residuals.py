@@ -1,11 +1,12 @@
 """model/residuals: see `compute`.
 
-Formula: The mean of actual - predicted in bins of the prediction. Source: Cook & Weisberg 1982 (residuals against
-    fitted values).
+Formula: `at = mean prediction of the bin's rows`, `value = mean of actual - predicted over them`.
 
-Assumes: Rows are independent; labels are right.
+Assumes: Rows are independent, and labels are right.
 
-Misleads: Means near zero do not say that single errors are small.
+Misleads:
+    - Means near zero do not say that single errors are small: they may cancel.
+    - What is right at each prediction may be wrong along a feature or for a group: see segments/calibration.
 
 Cost: A sort of the predictions.
 """
@@ -21,9 +22,12 @@ from showcause.methods.method import Job, Result, method
 def compute(job: Job, *, bins: int = 20) -> Result:
     """Is the model too high or too low where it predicts little, where it predicts much?
 
-    Axis "prediction": the mean prediction of the rows in a bin; value the mean residual (actual - predicted, in the
-    target's unit): above 0 the model is too low there. `bins` bins of nearly equal count, at least 5 rows each where
-    there are as many. `low`, `high`: 95 % by Student's t over rows; `support`: rows in the bin.
+    bins   of nearly equal count, at least 5 rows each where there are as many
+
+    Axis "prediction"; `value` in the target's unit: above 0 the model is too low there. `low`, `high`: 95 % by
+    Student's t over rows; `support`: rows in the bin.
+    Raises ParameterError for less than one bin.
+    Source: Cook & Weisberg 1982 (residuals against fitted values), binned.
     """
     y = job.data.y
     assert y is not None

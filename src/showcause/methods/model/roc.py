@@ -1,10 +1,13 @@
 """model/roc: see `compute`.
 
-Formula: true positive rate against false positive rate at every threshold.
+Formula: Of the rows from a threshold on: `false positive rate = false positives / negatives` (at), `recall = true
+    positives / positives` (value), at every threshold.
 
-Assumes: Labels are right.
+Assumes: Rows are independent, and labels are right.
 
-Misleads: With rare positives a good curve may still mean mostly false alarms: see model/precision_recall.
+Misleads:
+    - With rare positives a good curve may still mean mostly false alarms: see model/precision_recall.
+    - It speaks of ranking alone, and of thresholds at which nobody decides.
 
 Cost: A sort of the predictions.
 """
@@ -20,10 +23,11 @@ from showcause.methods.method import Job, Result, method
 def compute(job: Job) -> Result:
     """How many positive rows are found (value) at the price of how many false alarms (at), whatever the threshold?
 
-    Axis "false positive rate", value the recall; with more than two classes each class against the rest, by `target`.
-    A step function: the largest recall at this false positive rate. At most 200 points, evenly along the curve, ends
-    included. `low`, `high`: Wilson's 95 % of the recall; `support`: rows decided positive at that point. Compared with
-    scikit-learn's roc_curve.
+    Axis "false positive rate"; with more than two classes each class against the rest, by `target`. A step function:
+    the largest recall at this false positive rate. At most 200 points, evenly along the curve, ends included. `low`,
+    `high`: Wilson's 95 % of the recall, the threshold being given; `support`: rows decided positive at that point.
+    Raises NotApplicable where the rows are all of one class.
+    Source: Fawcett 2006; Wilson 1927. Compared with scikit-learn's roc_curve.
     """
     y = job.data.y
     assert y is not None

@@ -1,12 +1,17 @@
 """model/surrogate_tree: see `compute`.
 
-Formula: A decision tree fitted to the model's own outputs; fidelity on held-out rows.
+Formula:
+    - A tree t that lessens Σ (f - t)² at each question, fitted to the model's own outputs f.
+    - `r2 = 1 - Σ (f - t)² / Σ (f - mean f)²`, the mean over outputs that vary; `agreement`: the share of rows that t
+      and f decide alike.
 
 Assumes: Few questions can imitate the model.
 
-Misleads: It describes the model as far as its fidelity says and no further; another sample may give other questions.
+Misleads:
+    - It describes the model as far as its fidelity on held-out rows says, and no further.
+    - Another sample may give other questions that imitate as well: a column that is not asked for may matter.
 
-Cost: One small tree.
+Cost: A prediction of at most 20,000 training rows (fewer in wide tables), and one small tree.
 """
 
 from __future__ import annotations
@@ -44,13 +49,14 @@ class View:
 def compute(job: Job, *, depth: int = 3) -> Result:
     """Which few questions imitate the model best, and how well do they?
 
-    A regression tree of at most `depth` (1 to 4) questions in a row, fitted by scikit-learn to the model's own outputs
-    on training rows (else on two thirds of X; at most 20,000, fewer in wide tables), in raw columns: numbers by "≤",
-    categories one level at a time.
-    `value` is the mean output of the model at the node, `count` the rows it was fitted on there; see model/tree for the
-    other columns. It is an imitation of the model, not the model: spec.fidelity says how much of the outputs' variance
-    it explains (r2, the mean over outputs that vary) and how often it decides the same (agreement), on held-out rows
-    and on those it was fitted on. Source: Craven & Shavlik 1996.
+    depth   questions in a row at most, from 1 to 4
+
+    Fitted by scikit-learn on training rows (else on two thirds of X), in raw columns: numbers by "≤", categories one
+    level at a time (of the 20 commonest). `value` is the mean output of the model at the node, `count` the rows it was
+    fitted on there; see model/tree for the other columns. spec.fidelity has both measures, on held-out rows and on
+    those it was fitted on.
+    Raises NotApplicable where the outputs do not vary, ParameterError for another depth.
+    Source: Craven & Shavlik 1996 (imitation by a tree), with Breiman, Friedman, Olshen & Stone 1984 for the tree.
     """
     if not 1 <= depth <= 4:
         raise ParameterError(f"model/surrogate_tree: depth must lie between 1 and 4, got {depth}")

@@ -1,10 +1,12 @@
 """model/tree: see `compute`.
 
-Formula: The nodes of the tree as they are. Source: the model itself.
+Formula: The nodes of the tree as they are, no number is computed.
 
-Assumes: The model is one decision tree.
+Assumes: The model is one decision tree, also in a Pipeline.
 
-Misleads: The first question is not the most important one for every row; another sample may give another tree.
+Misleads:
+    - The first question is not the most important one for every row; another sample may give another tree.
+    - A column that is not asked for may know as much as one that is.
 
 Cost: Read off the model.
 """
@@ -37,6 +39,7 @@ def compute(job: Job) -> Result:
     answer ("yes" or "no") of the parent that leads here. `value` is the model's output at the node, `count` the
     training rows that reached it. Questions are put in raw columns where that parts the rows explained exactly as the
     tree does (a scaled column unscaled, a one-hot column as its category); else in the encoded column, with a note.
+    Source: the model itself, held to its predictions.
     """
     found = single_tree(job.model, job.data.X)
     Z = found.encoded.matrix(job.data.X)

@@ -1,12 +1,18 @@
 """quality/additivity: see `compute`.
 
-Formula: |base + Σ phi_j - f(x)|, and the trees' margins against the model's own.
+Formula:
+    - `additivity_max`, `additivity_mean`: the largest and the mean `|base + Σ_j phi_j - prediction|` over rows and
+      classes, in the attribution's space.
+    - `prediction_gap`: the largest `|link(prediction) - model.predict|` over the same rows, in the model's own space.
 
-Assumes: Contributions are in an additive output.
+Assumes: The attribution promises to add up, as Shapley values do (efficiency).
 
-Misleads: Values that add up may still be of the wrong game or background.
+Misleads:
+    - Values that add up may still be of the wrong game or background, or be shared out wrongly: one column could get
+      all.
+    - Libraries apply their link in float32, hence the wider limit of the gap.
 
-Cost: A sum of what is stored.
+Cost: Sums of what is stored.
 """
 
 from __future__ import annotations
@@ -31,9 +37,9 @@ NOTES = [
 def compute(job: Job) -> Result:
     """Do the contributions add up to the prediction, and is that the model's own prediction?
 
-    `additivity_max`, `additivity_mean`: |base + sum of values - prediction| over rows and classes, in the attribution's
-    space. `prediction_gap`: the largest |link(prediction) - model.predict| over the same rows, in the model's own
-    space. `reference` is the limit, at most. Source: efficiency, Shapley 1953.
+    `reference` is the limit, at most: 1e-6 of the largest prediction in its space for the residuals, 1e-4 of the
+    model's largest output for the gap, of 1 where those are smaller.
+    Source: Shapley 1953 (efficiency).
     """
     name, artifact = next((n, a) for n, a in job.uses.items() if n.startswith("attribution/"))
     total, base, prediction, rows = _sums(job, artifact)

@@ -1,13 +1,26 @@
 """quality/agreement: see `compute`.
 
-Formula: Rank correlation and overlap of the leading columns between explanations of the same model; two halves of one
-    budget.
+Formula:
+    - `rank_correlation`: Spearman's, of importance/shap and importance/permutation over columns; what its interval does
+      not tell from zero counts as 0, ties have their mean rank.
+    - `top_overlap`: the share of the first k columns of the one that are among the first k of the other; k at most
+      `top`, half of the columns, and no more than either of the two tells from zero.
+    - `half_budgets`: Pearson's correlation of sampled Shapley values from the two halves of the draws.
+    - `shap_and_pdp`: the median over numbers with four places or more of Spearman's correlation of dependence/shap and
+      dependence/pdp, at the places of the former.
+    - `lime_top`: the mean over examples of the share of SHAP's first k columns that are among LIME's first k, with the
+      same sign; k at most `top`, half of the columns, and the columns that add anything.
 
-Assumes: Different ways of asking should agree where the model is simple.
+Assumes: Different ways of asking agree where the model is simple and columns are not mixed up with each other.
 
-Misleads: They ask different questions, so disagreement is no error by itself; agreement is no proof.
+Misleads:
+    - They ask different questions: SHAP how much a column moves outputs, permutation how much it is needed, LIME about
+      a line. Disagreement is no error by itself.
+    - Agreement is no proof: all may extrapolate alike.
+    - The limits are conventions. Of few columns one swapped pair decides the rank correlation, so that under five it is
+      told and not judged.
 
-Cost: A comparison of what is stored.
+Cost: Comparisons of what is stored.
 """
 
 from __future__ import annotations
@@ -58,10 +71,12 @@ LOW = {
 def compute(job: Job, *, top: int = 5) -> Result:
     """Do different explanations of the same model tell the same story?
 
-    `rank_correlation` and `top_overlap`: SHAP against permutation importance. `half_budgets`: sampled Shapley values
-    from two halves of the coalitions. `shap_and_pdp`: binned SHAP dependence against partial dependence.
-    `lime_top`: signed leading columns of single cases, SHAP against LIME. Each where both sides exist; `reference` is
-    the limit, at least. A low figure speaks of the explanation, not the model.
+    top   leading columns that are compared at most
+
+    Each where both sides exist; `reference` is the limit, at least: 0.5, 0.5, 0.9, 0.5 and 0.4. `count` is the columns,
+    k, values, curves or examples that a figure rests on. A low figure speaks of the explanation, not the model. LIME is
+    not held against values in softmax margins, whose signs say nothing of a class's own output.
+    Raises NotApplicable where there are no two explanations to compare.
     Source: Krishna et al. 2022 (the disagreement problem), rank correlation and top-k agreement.
     """
     found: dict[str, tuple[float, int]] = {}

@@ -1,12 +1,16 @@
 """quality/dummy: see `compute`.
 
-Formula: max |phi| of an injected shuffled copy of a column.
+Formula:
+    - `injected_copy`: the largest `|phi|` of a shuffled copy of the leading column, which the model never sees, in a
+      run of the attribution over the widened rows.
+    - `unsplit_columns`: the largest `|value|` in the artifact itself of columns that no tree splits.
 
 Assumes: A column that the model never sees can add nothing.
 
-Misleads: Passing it says nothing of the other columns' values.
+Misleads:
+    - Passing it says nothing of the other columns' values, nor of a wrong background.
 
-Cost: The attribution once more, for few rows.
+Cost: The attribution once more, for 8 rows against 24 background rows.
 """
 
 from __future__ import annotations
@@ -42,10 +46,11 @@ NOTES = [
 def compute(job: Job, *, rows: int = 8, background: int = 24) -> Result:
     """Does a column that the model never sees get a contribution of zero?
 
-    The attribution in use is run again on a few rows, with the model made to ignore one more column. `injected_copy` is
-    the largest absolute contribution of that column, `unsplit_columns` that of columns which no tree splits (in the
-    artifact itself); `reference` is the limit, at most, relative to the largest contribution of any column.
-    Source: the dummy axiom, Shapley 1953.
+    rows         so many, a seeded sample
+    background   so many reference rows
+
+    `reference` is the limit, at most: 1e-9 of the largest contribution of any column (of 0.001 where that is less).
+    Source: Shapley 1953 (a player who adds nothing gets nothing).
     """
     name, artifact = next((n, a) for n, a in job.uses.items() if n.startswith("attribution/"))
     source = job.top_features(1)[0]

@@ -1,12 +1,18 @@
 """refits/dependence: see `compute`.
 
-Formula: The curve of each retrained model on the same rows.
+Formula: dependence/ale of each member of the panel, at the same places and over the same rows.
 
-Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+Assumes: The members of the panel are what another training might have given: refits with another seed on training rows
+    drawn with replacement, folds of a cross-validation, or earlier snapshots of the same rows.
 
-Misleads: Bootstrapped rows are fewer distinct ones, so that members are a little worse than the model.
+Misleads:
+    - Rows drawn with replacement hold 63 % of the distinct ones, so that refits are a little worse than the model.
+      Nights differ by what changed in the data, too.
+    - Each curve is centred by itself: members that differ in level look alike.
+    - Curves that agree may be wrong alike, where the training rows are.
 
-Cost: `refits` trainings and their curves.
+Cost: `refits` trainings, and two predictions of the rows (three of a category's) for each member and feature. In a
+    snapshot 12 features over 2,000 rows.
 """
 
 from __future__ import annotations
@@ -40,9 +46,10 @@ def compute(
     bins, levels      as in dependence/ale
     rows              None: every row; else a seeded sample of so many
 
-    `value` is the accumulated local effect of each member of the panel (`refit`, from 1), at the same places and over
-    the same rows for all of them. spec.panel says where the members come from and which of them failed. Raises
-    NotApplicable without a panel. Source: dependence/ale, run on each member.
+    `value` is the accumulated local effect of each member (`refit`, from 1), in the model's output space. spec.panel
+    says where the members come from and which of them failed.
+    Raises NotApplicable without a panel.
+    Source: dependence/ale (Apley & Zhu 2020), run on each member.
     """
     positive(rows=rows, bins=bins, levels=levels)
     panel = job.retrained

@@ -1,12 +1,20 @@
 """refits/importance: see `compute`.
 
-Formula: The importance of each retrained model on the same rows.
+Formula: importance/permutation of each member of the panel, by the same shuffles of the same rows; without labels
+    importance/shap of exact values, where the members are made of trees.
 
-Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+Assumes: The members of the panel are what another training might have given: refits with another seed on training rows
+    drawn with replacement, folds of a cross-validation, or earlier snapshots of the same rows.
 
-Misleads: Correlated columns trade places between members: a wide spread of both may mean a steady group.
+Misleads:
+    - Rows drawn with replacement hold 63 % of the distinct ones, so that refits are a little worse than the model.
+      Nights differ by what changed in the data, too.
+    - Columns that know the same trade places between members: a wide spread of both may mean a steady group. See
+      importance/correlated_groups.
+    - The spread is what training gives by chance, which does not shrink with more members; the chance of the rows
+      explained is not in it.
 
-Cost: `refits` trainings and their importance.
+Cost: `refits` trainings, and `repeats` × columns predictions of the rows for each member. In a snapshot 2,000 rows.
 """
 
 from __future__ import annotations
@@ -24,10 +32,9 @@ def compute(job: Job, *, rows: int | None = None, repeats: int = 3) -> Result:
     rows      None: every row; else a seeded sample of so many, which depends on nothing but the seed and their number
     repeats   shuffles of each column
 
-    `value` is the permutation importance of a feature in each member of the panel (`refit`, from 1), by the same
-    shuffles of the same rows; without labels the mean absolute exact SHAP value, where the members are made of trees.
-    spec.panel says where the members come from and which of them failed; spec.of which method stands behind. Their
-    spread is what training gives by chance: it does not shrink with more members. Raises NotApplicable without a panel.
+    `value` is the importance of a feature in each member (`refit`, from 1). spec.panel says where the members come from
+    and which of them failed; spec.of which method stands behind.
+    Raises NotApplicable without a panel.
     Source: importance/permutation or importance/shap, run on each member.
     """
     positive(rows=rows, repeats=repeats)

@@ -1,12 +1,17 @@
 """refits/performance: see `compute`.
 
-Formula: The metrics of each retrained model on the same rows.
+Formula: model/performance, segments/performance and segments/fairness of each member of the panel, on the same rows.
 
-Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+Assumes: The members of the panel are what another training might have given: refits with another seed on training rows
+    drawn with replacement, folds of a cross-validation, or earlier snapshots of the same rows.
 
-Misleads: The spread over refits leaves out the chance of the rows, which model/performance states.
+Misleads:
+    - Rows drawn with replacement hold 63 % of the distinct ones, so that refits are a little worse than the model.
+      Nights differ by what changed in the data, too.
+    - The spread over refits leaves out the chance of the rows, which model/performance states; the two are not to be
+      added up as if they were one.
 
-Cost: `refits` trainings and a prediction each.
+Cost: `refits` trainings, and a prediction of the rows by each.
 """
 
 from __future__ import annotations
@@ -27,10 +32,11 @@ REPEATED = ("accuracy", "base_rate")
 def compute(job: Job) -> Result:
     """How well would the model do, and for whom, had it been trained once more?
 
-    The metrics of model/performance on the rows explained (segment "all"), of segments/performance and, between and
-    within protected groups, of segments/fairness, for each member of the panel (`refit`, from 1). All rows explained
-    are used. spec.panel says where the members come from and which of them failed. Raises NotApplicable without a panel
-    and where there is neither a label nor a protected attribute. Source: those methods, run on each member.
+    The metrics on the rows explained (segment "all"), in each segment and, between and within protected groups, of
+    fairness, for each member (`refit`, from 1). All rows explained are used. A member decides by its own threshold
+    where it has one. spec.panel says where the members come from and which of them failed.
+    Raises NotApplicable without a panel and where there is neither a label nor a protected attribute.
+    Source: those methods, run on each member.
     """
     panel = job.retrained
     columns: dict[str, list[Any]] = {}

@@ -1,12 +1,17 @@
 """refits/reasons: see `compute`.
 
-Formula: reasons/cutoff of each retrained model for the same rows.
+Formula: reasons/cutoff of each member of the panel for the same rows, each against its own rows just beyond the cutoff.
 
-Assumes: Retraining with another seed on bootstrapped rows is what chance in training means.
+Assumes: The members of the panel are what another training might have given: refits with another seed on training rows
+    drawn with replacement, folds of a cross-validation, or earlier snapshots of the same rows.
 
-Misleads: Reasons that agree in all members may still all be wrong about the world.
+Misleads:
+    - Rows drawn with replacement hold 63 % of the distinct ones, so that refits are a little worse than the model.
+      Nights differ by what changed in the data, too.
+    - Reasons that agree in all members may still all be wrong about the world.
+    - Members compare with different reference rows: another reason may come from those.
 
-Cost: `refits` trainings and their reasons.
+Cost: `refits` trainings, and the cost of reasons/cutoff for each member. In a snapshot 500,000 evaluations a member.
 """
 
 from __future__ import annotations
@@ -30,10 +35,12 @@ KEPT = (
 def compute(job: Job, *, evaluations: int | None = None) -> Result:
     """Would a case have got the same decision, for the same reasons, had the model been trained once more?
 
-    The rows of reasons/cutoff, explained by each member of the panel against its own rows beyond the cutoff. Of each
-    row only its reasons are kept (its largest contribution where it has none), with the decision and the score.
-    `evaluations` bounds how often each member is asked. spec.panel says where the members come from and which of them
-    failed. Raises NotApplicable without a panel. Source: reasons/cutoff, run on each member.
+    evaluations   None, or at most about so many of each member
+
+    Of each row only its reasons are kept (its largest contribution where it has none), with the decision and the score,
+    for each member (`refit`, from 1). spec.panel says where the members come from and which of them failed.
+    Raises NotApplicable without a panel.
+    Source: reasons/cutoff, run on each member.
     """
     rows = job.row_of(np.unique(job.uses[SOURCE].table["example"].to_numpy()))
     given = {"reasons": job.uses[SOURCE].spec["reasons"], "evaluations": evaluations}

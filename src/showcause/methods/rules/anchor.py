@@ -1,14 +1,21 @@
 """rules/anchor: see `compute`.
 
-Formula: A minimal set A of the row's facts with f = f(x) for all rows that have A (trees, by bounds over leaves), or
-    with a Clopper-Pearson lower bound of P(f = f(x) | A) (sampled).
+Formula:
+    - Tree ensembles: a set A of the row's facts such that `f(x') is decided as f(x)` for every x' that has A, by bounds
+      over the leaves that can be reached; without any one fact of A that is no longer so.
+    - Any other model: `P(f(z) is decided as f(x) | A)`, at least `precision`; z takes the cells that A speaks of from
+      rows that meet it and all others together from one real row. `low` and `high` bound 95 % (Clopper and Pearson).
 
-Assumes: Other facts may take any value of the stated domain, likely or not.
+Assumes: Other facts may take any value of the stated domain, likely or not (trees), or those of another row (sampled).
 
-Misleads: It suffices for the model over all values, also impossible ones, so that a rule may be longer than people
-    need. Several minimal rules exist; this is one.
+Misleads:
+    - A proven rule holds for rows that nobody has, too, and so may be longer than people need.
+    - A sampled precision is of these mixed rows, not of people; what the draws did not meet may still flip it.
+    - Several minimal sets exist, and this is one; a fact that is not named may matter in another.
+    - What is absent is the fewest facts found, not the fewest there are: see counterfactual/optimal.
 
-Cost: Bounds over the trees, within `effort`; sampled: its budget of evaluations.
+Cost: At most `effort` tree nodes visited a row, or `evaluations` rows asked a row. In a snapshot at most 4 rows, 4
+    million nodes, 2,000 evaluations.
 """
 
 from __future__ import annotations
@@ -70,23 +77,32 @@ def compute(
 ) -> Result:
     """Which few facts about a case suffice for its decision, and what would another decision need?
 
-    Tree ensembles, also in Pipelines: a minimal sufficient reason, proven by interval bounds on the leaves that can be
-    reached, tightened by branch and bound (`effort`: tree nodes visited a row). `proven`: no row that meets the rule is
-    decided otherwise, over the domain of each feature that spec.domain states (numbers: the whole line; levels: those
-    seen; missing only where some row lacks it). `minimal`: without any one condition some row is, the condition's
-    `witness`, confirmed by the model; false where the effort ran out before that was found. Conditions are as wide as
-    can be proven, the least important features let go first.
+    rather_than   the other decision that it is held against; None: the other class, or the runner-up
+    precision     of a sampled rule, that it surely has at least
+    evaluations   rows that the model is asked about for a row explained, at most (sampled)
+    effort        tree nodes visited for a row explained, at most (trees)
+    tolerance     of a regression: a decision is to stay within so much of the prediction; None: half the standard
+                  deviation of predictions
+    max_rows      None, or at most so many rows
+    max_cells     None, or at most so many rows × columns
 
-    Any other model: beam search with KL-LUCB for the widest rule whose precision is surely at least `precision`, never
-    more than `evaluations` rows asked a row; `precision` is measured on draws of its own, `low` and `high` bound 95 %
-    (Clopper and Pearson). Perturbed rows take cells from real ones.
+    Tree ensembles, also in Pipelines: a minimal sufficient reason, tightened by branch and bound. `proven`: no row that
+    meets the rule is decided otherwise, over the domain of each feature that spec.domain states (numbers: the whole
+    line; levels: those seen; missing only where some row lacks it); `precision` is then what the model itself says of
+    256 rows within it, mixed from real cells. `minimal`: without any one condition some row is decided otherwise, the
+    condition's `witness`, confirmed by the model; false where the effort ran out before that was found. Conditions are
+    as wide as can be proven, the least important features let go first.
 
-    Contrastive form: rows of role "absent" are the fewest facts found that would lead to `rather_than` (default: the
-    other class, or the runner-up), each while the other absent ones hold and the rest stays. Regression: a decision is
-    to stay within `tolerance` of the prediction (default: half the standard deviation of predictions). `coverage`:
-    share of the rows explained (trees) or of the reference rows that meet the rule. `max_rows` and `max_cells` (rows ×
-    columns) cap the rows.
-    Sources: Ribeiro, Singh & Guestrin 2018; Ignatiev et al. 2020 and 2022; Izza & Marques-Silva 2021.
+    Any other model: beam search with KL-LUCB for the widest rule whose precision is surely enough; `precision` is
+    measured on draws of its own. Where none is sure the best is shown, with a note.
+
+    Contrastive form: rows of role "absent" are the fewest facts found that would lead to `rather_than`, each while the
+    other absent ones hold and the rest stays. `coverage`: share of the rows explained (trees), or of the reference rows
+    and those explained, that meet the rule.
+    Raises ParameterError for a precision outside of 0 to 1, an unknown class, or a tolerance for classes.
+    Source: Ribeiro, Singh & Guestrin 2018 (anchors); Kaufmann & Kalyanakrishnan 2013 (KL-LUCB); Ignatiev et al. 2020
+    and 2022; Izza & Marques-Silva 2021; Chinneck & Dravnieks 1991 (deletion filter). Compared with 100,000 draws inside
+    each rule.
     """
     positive(evaluations=evaluations, effort=effort, max_rows=max_rows)
     if not 0 < precision < 1:

@@ -1,12 +1,19 @@
 """rules/list: see `compute`.
 
-Formula: Again and again the best rule that a beam search finds among the rows that no earlier rule decides.
+Formula: Again and again, among the rows that no earlier rule decides, the rule with the largest `z = (precision - share
+    of its class) · √rows / √(share (1 - share))` that a beam search of 24 finds; it needs z of 3, more than half of its
+    rows, and 5 of them or 1 %.
 
 Assumes: Few conditions in order can imitate the model.
 
-Misleads: A later rule holds only where no earlier one does. Fidelity on held-out rows says how far to believe it.
+Misleads:
+    - A later rule holds only where no earlier one does: read alone it is wrong.
+    - It is greedy: another list may be shorter or better, and another sample gives another one.
+    - Fidelity on held-out rows says how far to believe it; a rule's interval does not know that it was chosen among
+      many.
 
-Cost: Candidate rules times rows.
+Cost: Candidate conditions times rows for each rule, on at most 20,000 rows (fewer in wide tables); a prediction of
+    these.
 """
 
 from __future__ import annotations
@@ -27,12 +34,18 @@ from showcause.methods.method import Job, Result, method, positive
 def compute(job: Job, *, rules: int = 8, length: int = 2) -> Result:
     """Which short list of rules, asked in order, decides as the model does, and how often?
 
-    An imitation of the model's decisions as "if …, else if …, else": at most `rules` rules of at most `length` (1 to 3)
-    conditions, found one after the other by beam search among the rows that no earlier rule decides. `order` is the
-    place in the list; the last rule has no condition. `coverage`: the share of rows that a rule decides; `precision`:
-    how often the model decides so there; `low` and `high` bound 95 % (Clopper and Pearson); both on held-out rows where
-    there are any, `count` of them. spec.fidelity: how often the whole list decides as the model. For rules that stand
-    each for itself see rules/surrogate. Sources: Rivest 1987 (decision lists); Craven & Shavlik 1996 (imitation).
+    rules    at most so many, besides the last one
+    length   conditions of a rule at most, from 1 to 3
+
+    An imitation of the model's decisions as "if …, else if …, else". Conditions are sides of a number's deciles, one of
+    the 12 commonest levels or all but it, missing or not. A longer rule has to have a z larger by a tenth. `order` is
+    the place in the list; the last rule has no condition. `coverage`: the share of rows that a rule decides;
+    `precision`: how often the model decides so there; `low` and `high` bound 95 % (Clopper and Pearson); both on
+    held-out rows where there are any, `count` of them. spec.fidelity: how often the whole list decides as the model.
+    For rules that stand each for itself see rules/surrogate.
+    Raises NotApplicable where every row is decided alike, ParameterError for another length.
+    Source: Rivest 1987 (decision lists); Clark & Niblett 1989 (beam search, rule by rule); Craven & Shavlik 1996
+    (imitation); Clopper & Pearson 1934.
     """
     positive(rules=rules)
     if not 1 <= length <= 3:

@@ -1,10 +1,15 @@
 """rules/surrogate: see `compute`.
 
-Formula: The leaves of model/surrogate_tree as rules, each with coverage and precision on held-out rows.
+Formula: The leaves of model/surrogate_tree as rules; `coverage = rows that meet it / rows`, `precision = rows among
+    them that the model decides as the rule / rows that meet it`.
 
 Assumes: Few questions can imitate the model.
 
-Misleads: Rules describe the imitation: where its fidelity is low they say little of the model.
+Misleads:
+    - Rules describe the imitation: where its fidelity is low they say little of the model.
+    - A rule's decision is the commonest one of the rows it was fitted on; with a precision near one half it decides
+      nothing.
+    - Of a regression a rule has no precision: look at `error`.
 
 Cost: Nothing beyond the tree.
 """
@@ -44,12 +49,13 @@ def _reason(model: Model, data: Dataset) -> str | None:
 def compute(job: Job) -> Result:
     """Which rules, each true by itself, does a simple imitation of the model consist of, and how often is each right?
 
-    The leaves of model/surrogate_tree, each as one rule over raw columns: exactly one of them holds for any row, and
-    their order means nothing. `precision`: how often the model decides as the rule where it holds; for a regression it
-    is null, and `error` is the standard deviation of the outputs there. `prediction`: the mean output (of more than two
-    classes that of the rule's) where it was fitted. `coverage`: the share of rows it holds for; `low` and `high` bound
-    95 % (Clopper and Pearson); all on held-out rows where there are any. spec.fidelity is the
-    tree's. For a list to be read from top to bottom see rules/list. Source: Craven & Shavlik 1996.
+    Each leaf is one rule over raw columns: exactly one of them holds for any row, and their order means nothing. For a
+    regression `precision` is null, and `error` is the standard deviation of the outputs there. `prediction`: the mean
+    output (of more than two classes that of the rule's) where it was fitted. `low` and `high` bound 95 % (Clopper and
+    Pearson). All but `prediction` on held-out rows where there are any. spec.fidelity is the tree's. For a list to be
+    read from top to bottom see rules/list.
+    Raises NotApplicable where the tree asks nothing.
+    Source: Craven & Shavlik 1996; Clopper & Pearson 1934.
     """
     tree = job.uses[TREE]
     nodes = {row["node"]: row for row in tree.table.to_pylist() if row.get("target") in (None, job.target_names[0])}

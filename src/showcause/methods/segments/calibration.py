@@ -1,11 +1,14 @@
 """segments/calibration: see `compute`.
 
-Formula: model/calibration within each segment, with Wilson's or Student's intervals. Source: Pleiss et al. 2017
-    (calibration by group).
+Formula: model/calibration within each segment: `at = mean prediction of the bin's rows`, `value = share of them that
+    came out so`; of a regression their mean actual value.
 
 Assumes: Rows are independent; labels are as right in one segment as in another.
 
-Misleads: Small segments have wide intervals; many of them make chance findings likely.
+Misleads:
+    - Small segments have few bins and wide intervals, and many segments make chance findings likely.
+    - Groups with different shares of positives cannot in general have equal calibration and equal error rates: see
+      segments/fairness.
 
 Cost: A sort of the predictions for each segment.
 """
@@ -28,11 +31,13 @@ from showcause.methods.method import Job, Result, method
 def compute(job: Job, *, bins: int = 5) -> Result:
     """When the model says 30 %, does it happen in 30 of 100 cases, whoever is concerned?
 
-    Calibration within each level of each declared segment and protected column (calibration by group). Axis
-    "prediction": the mean prediction of the level's rows in a bin; value the share of them that came out so (with more
-    than two classes by `target`, each against the rest), for regression their mean actual value. Up to `bins` bins of
-    nearly equal count and at least 30 rows, so a small level has fewer. `low`, `high`: 95 %, Wilson or Student's t;
-    `support`: rows in the bin. Levels below 30 rows are null and say "insufficient: N rows".
+    bins   at most so many, of nearly equal count and at least 30 rows, so a small level has fewer
+
+    Within each level of each declared segment and protected column (calibration by group); with more than two classes
+    by `target`, each against the rest. `low`, `high`: 95 %, Wilson or Student's t; `support`: rows in the bin. Levels
+    below 30 rows are null and say "insufficient: N rows".
+    Raises NotApplicable for a model of scores, ParameterError for less than one bin.
+    Source: Pleiss et al. 2017 (calibration by group); Wilson 1927.
     """
     if job.model.space == "score":
         raise NotApplicable("the model gives no probabilities")

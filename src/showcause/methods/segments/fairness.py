@@ -1,12 +1,22 @@
 """segments/fairness: see `compute`.
 
-Formula: Rates of decisions and outcomes for each level, and their differences and ratios between levels, with 95 %
-    intervals over rows. Source: Hardt, Price & Srebro 2016; fairlearn's definitions.
+Formula:
+    - Of each level: `selection_rate` = decided for the favourable outcome / rows; `true_positive_rate` the same among
+      those it came out favourable for, `false_positive_rate` among the others; `accuracy`, `base_rate` = came out
+      favourable / rows.
+    - Between levels: `demographic_parity_difference` and `disparate_impact`, the highest selection rate less the lowest
+      and the lowest over the highest; `equal_opportunity_difference` of true positive rates;
+      `equalized_odds_difference`, the larger of the differences of true and of false positive rates.
 
-Assumes: The protected attribute is recorded as it should be; labels mean the same in each group.
+Assumes: The protected attribute is recorded as it should be, and labels mean the same in each group.
 
-Misleads: Measures contradict each other, and none of them says that a difference is just or unjust. Labels may carry
-    the bias that is looked for.
+Misleads:
+    - Measures contradict each other, and none says that a difference is just or unjust; labels may carry the bias that
+      is looked for.
+    - Among more than two levels the two furthest apart were picked: some difference is there by chance, and its
+      interval does not know of the choice.
+    - A rate that rests on few rows (see `note`) may be anything; who is left out below 30 rows is not proven to be
+      treated alike.
 
 Cost: Counts of decisions for each group.
 """
@@ -74,15 +84,14 @@ class Outcome:
 def compute(job: Job) -> Result:
     """Does the model treat people of different protected groups alike?
 
-    Per level of each protected column: selection_rate (share decided for the favourable outcome), true_positive_rate
-    (of those it came out favourable for), false_positive_rate (of the others), accuracy, base_rate (share it came out
-    favourable for); `reference` is the same over all rows. Between levels, under the column's own name as segment:
-    demographic_parity_difference and disparate_impact (fairlearn's demographic_parity_ratio: lowest selection rate over
-    highest), equal_opportunity_difference (true positive rates), equalized_odds_difference (the larger of the
-    differences in true and false positive rates); `reference` is parity. The favourable outcome is the decision's; with
-    more than two classes it stands against the rest. Regression: mean_prediction, mean_residual (actual - predicted)
-    and their differences. Values by fairlearn; 95 % intervals in spec.intervals. Levels below 30 rows are null, say
+    `reference` of a level is the same over all rows, between levels parity: 0, of disparate_impact 1. Comparisons stand
+    under the column's own name as segment. The favourable outcome is the decision's; with more than two classes it
+    stands against the rest. Regression: mean_prediction, mean_residual (actual - predicted) and their differences.
+    Differences and ratios are fairlearn's; 95 % intervals in spec.intervals. Levels below 30 rows are null, say
     "insufficient: N rows" and take no part between levels, nor do missing values. Without labels: selection alone.
+    Raises NotApplicable where more than two classes have no favourable one.
+    Source: Hardt, Price & Srebro 2016; fairlearn's definitions; Wilson 1927, Newcombe 1998 (method 10), Katz, Baptista,
+    Azen & Pike 1978. Compared with fairlearn.
     """
     data = job.data
     lines: list[Line] = []

@@ -1,11 +1,14 @@
 """segments/importance: see `compute`.
 
-Formula: importance/permutation's row-level differences of the loss, averaged within each segment. Source: Fisher,
-    Rudin & Dominici 2019 (model reliance).
+Formula: `value_j = mean over the segment's rows of loss(column j shuffled) - loss(as it was)`, from the row-level
+    differences that importance/permutation keeps.
 
 Assumes: As of importance/permutation.
 
-Misleads: Columns are shuffled among all rows and not within the segment.
+Misleads:
+    - Columns are shuffled among all rows and not within the segment: a row may get what nobody of its segment has.
+    - Where a model is worse anyway its losses move more: a larger value need not mean that it leans on the column more.
+    - The bounds leave out the chance of the donors, which importance/permutation counts in.
 
 Cost: Nothing beyond the permutation.
 """
@@ -36,11 +39,11 @@ def compute(job: Job, *, features: int | None = None) -> Result:
 
     features   None, or at most so many: those that matter most over all rows (the spec states the cap)
 
-    Permutation importance within each level: the mean over the level's rows of loss(shuffled) - loss(as it was), an
-    aggregation of the row-level matrix that importance/permutation keeps, so values of all levels of a column, weighted
-    by their rows, average to the importance over all. Columns were shuffled among all rows, not within the level.
-    `low`, `high`: 95 % over the level's rows by Student's t (noise "rows"). Levels below 30 rows are null and say
-    "insufficient: N rows".
+    Within each level of each declared segment and protected column. Values of all levels of a column, weighted by their
+    rows, average to the importance over all. `low`, `high`: 95 % over the level's rows by Student's t (noise "rows").
+    Levels below 30 rows are null and say "insufficient: N rows".
+    Raises ParameterError for less than one feature.
+    Source: Fisher, Rudin & Dominici 2019 (model reliance), row by row.
     """
     if features is not None and features < 1:
         raise ParameterError(f"segments/importance: features must be at least 1, got {features}")

@@ -1,13 +1,15 @@
 """segments/performance: see `compute`.
 
-Formula: The metrics of model/performance over the rows of each level, with 95 % intervals over rows. Source: Wilson
-    1927 and Efron 1979 for the intervals.
+Formula: The metrics of model/performance over the rows of each level.
 
 Assumes: Rows are independent; labels are as right in one segment as in another.
 
-Misleads: Small segments have wide intervals; a difference of accuracy may be one of difficulty.
+Misleads:
+    - Small segments have wide intervals, and of many segments some differ by chance.
+    - A difference of accuracy may be one of difficulty or of shares: compare with the segment's base rate, and areas
+      with care, since each ranks its own rows alone.
 
-Cost: Counts and losses for each segment.
+Cost: Counts and sorts for each segment, and 1,000 resamples of its confusion table.
 """
 
 from __future__ import annotations
@@ -27,10 +29,13 @@ from showcause.methods.method import Job, Result, method
 def compute(job: Job, *, cost_false_positive: float = 1.0, cost_false_negative: float = 1.0) -> Result:
     """For whom does the model predict well, and for whom not?
 
-    The metrics of model/performance (macro for more than two classes) within each level of each declared segment and
-    protected column; numbers are cut into quantile bands, missing values are a level of their own. `reference` is the
-    same metric over all rows explained. `low`, `high`: 95 % over rows, the method of each in spec.intervals. Levels
+    cost_false_positive, cost_false_negative   as in model/performance
+
+    Macro for more than two classes, within each level of each declared segment and protected column; numbers are cut
+    into four quantile bands, missing values are a level of their own. `reference` is the same metric over all rows
+    explained, the segment's own among them. `low`, `high`: 95 % over rows, the method of each in spec.intervals. Levels
     below 30 rows are null and say "insufficient: N rows".
+    Source: as of model/performance, whose intervals it has. Compared with scikit-learn.
     """
     data = job.data
     assert data.y is not None
