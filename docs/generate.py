@@ -91,8 +91,7 @@ def methods() -> str:
     """The list of all methods, each with its question and its page."""
     from showcause.methods import find
 
-    lines = [NOTICE, "# Methods\n", f"{len(find())} methods, by what they answer. Parameters are the same everywhere: "]
-    lines[-1] += '`sc.compute(name, model, X, …, parameter=value)`, `[methods."name"]` in `showcause.toml`.\n'
+    lines = [NOTICE, "# Methods\n", f"{len(find())} {METHODS}"]
     folder = ""
     for name, method in find().items():
         if name.split("/")[0] != folder:
@@ -101,6 +100,13 @@ def methods() -> str:
         question = _escape(method.summary)
         lines.append(f"| [{name}](methods/{name}.md) | {question} | [{method.kind}](format.md#kinds) |")
     return "\n".join(lines).rstrip() + "\n"
+
+
+METHODS = """\
+methods, by what they answer. Parameters are the same everywhere: `sc.compute(name, model, X, …, parameter=value)`,
+`[methods."name"]` in `showcause.toml`. Each has a page: what it computes and where that is from, what it assumes, when
+it misleads, what it costs, what its parameters are, and an example that the tests run.
+"""
 
 
 def method_page(name: str) -> str:

@@ -19,8 +19,8 @@ Misleads:
 Cost: Up to ten columns 2^p coalitions for each row and background row, each distinct row asked about once: up to a
     million predictions a row with ten columns and 1,000 background rows, so give `evaluations` or `max_rows` for a
     model that is slow. Beyond ten columns at most 50,000 a row. In a snapshot 100,000 in all for at most 100 rows:
-    first the background gives way (to 40 rows), then the rows (to 40), else coalitions are sampled, for 20 rows at
-    least.
+    first the background gives way (to 40 rows), then the rows (to 40), and more than five columns are sampled, for 20
+    rows at least.
 """
 
 from __future__ import annotations

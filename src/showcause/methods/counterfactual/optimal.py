@@ -18,9 +18,10 @@ Misleads:
     - Without declared ranges, directions and constraints it may ask for what nobody can do.
     - `optimal` false: there may be a nearer one, no nearer than `bound`.
 
-Cost: Most rows take milliseconds, by branch and bound within `effort`; with linear constraints, with more than two
-    classes, or where that leaves it open, CP-SAT is asked for `time` deterministic seconds a row. In a snapshot at most
-    4 rows, two alternatives, 2 million nodes and no solver: what is left open is said.
+Cost: Most rows take milliseconds, by branch and bound within `effort`; with linear constraints, more than two classes
+    or a range of two ends changes of one and of two features are tried in its place. What that leaves open CP-SAT is
+    asked, for `time` deterministic seconds a row. In a snapshot at most 4 rows, two alternatives, 2 million nodes and
+    no solver: what is left open is said, with its `bound`.
 """
 
 from __future__ import annotations

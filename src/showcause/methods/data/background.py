@@ -6,7 +6,7 @@ Formula: A copy of the rows, no number is computed: those given as `background`,
 Assumes: The training rows, or those given, are whom a row is compared with.
 
 Misleads:
-    - Attributions compare with these rows and no others. A method that has to save may use fewer of them
+    - Attributions compare with these rows and no others. In a snapshot a method may use fewer of them to save
       (attribution/shapley within its evaluations, attribution/tree_shap above 100,000 leaves): `background` in its own
       spec counts.
     - reasons/cutoff compares with other rows, those just beyond the cutoff.

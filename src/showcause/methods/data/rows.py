@@ -6,7 +6,8 @@ Assumes: The rows explained stand for those that the model will meet.
 
 Misleads:
     - What holds of them need not hold of later rows, or of other people.
-    - Above 20,000 rows they are a sample, stratified by label where there are labels; the spec says of how many.
+    - Above 20,000 rows they are a sample, in which each class (or fifth of a numeric label) keeps its share where there
+      are labels; the spec says of how many.
 
 Cost: A copy of the rows; in a snapshot none above 500,000 cells.
 """

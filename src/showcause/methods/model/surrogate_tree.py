@@ -52,9 +52,9 @@ def compute(job: Job, *, depth: int = 3) -> Result:
     depth   questions in a row at most, from 1 to 4
 
     Fitted by scikit-learn on training rows (else on two thirds of X), in raw columns: numbers by "≤", categories one
-    level at a time (of the 20 commonest). `value` is the mean output of the model at the node, `count` the rows it was
-    fitted on there; see model/tree for the other columns. spec.fidelity has both measures, on held-out rows and on
-    those it was fitted on.
+    level at a time (of the 20 commonest), at least 1 % of the rows at each node (of a few hundred, 5). `value` is the
+    mean output of the model at the node, `count` the rows it was fitted on there; see model/tree for the other columns.
+    spec.fidelity has both measures, on held-out rows and on those it was fitted on.
     Raises NotApplicable where the outputs do not vary, ParameterError for another depth.
     Source: Craven & Shavlik 1996 (imitation by a tree), with Breiman, Friedman, Olshen & Stone 1984 for the tree.
     """
