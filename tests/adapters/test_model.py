@@ -161,3 +161,17 @@ def test_the_classes_of_a_callable_stand_in_their_natural_order() -> None:
     X = pd.DataFrame({"x": [0.0, 1.0, 2.0]})
     model = adapt(lambda f: np.full((len(f), 3), 1 / 3), Frame.of(X), task="classification", y=[2, 10, 9])
     assert model.classes == ("2", "9", "10")
+
+
+def test_a_frame_of_numbers_reaches_xgboost_as_one_matrix_with_the_same_answer():
+    import xgboost
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=80), "b": rng.integers(0, 9, 80), "c": rng.random(80) < 0.5})
+    X.loc[::7, "a"] = np.nan
+    model = xgboost.XGBClassifier(n_estimators=5).fit(X, X["c"] ^ (X["b"] > 4))
+    frame = Frame.of(X)
+    assert (adapt(model, frame).predict(frame)[:, 0] == model.predict_proba(X)[:, 1]).all()
+    kinds = X.assign(c=X["c"].astype(str).astype("category"))
+    model = xgboost.XGBClassifier(n_estimators=5, enable_categorical=True).fit(kinds, X["b"] > 4)
+    assert (adapt(model, Frame.of(kinds)).predict(Frame.of(kinds))[:, 0] == model.predict_proba(kinds)[:, 1]).all()

@@ -15,7 +15,7 @@ REGRESSION = ("regression", "huber", "fair", "poisson", "quantile", "mape", "gam
 def adapt(native: Any) -> Model | None:
     if type(native).__name__ == "Booster":
         return _booster(native)
-    model = sklearn.adapt(native, None)
+    model = sklearn.adapt(native, None, "")  # its identity is the booster's
     if model is None:
         return None
     names = getattr(native, "feature_name_", None)

@@ -41,13 +41,13 @@ def numbers(rows: Any) -> Rows:
     """Numbers, booleans and text that spells numbers as float64, missing as NaN; sparse matrices filled with zeros."""
     if hasattr(rows, "toarray"):
         return np.asarray(rows.toarray(), dtype=np.float64)
-    if isinstance(rows, np.ndarray) or _plain(rows):
+    if isinstance(rows, np.ndarray) or plain_numbers(rows):
         return np.asarray(rows, dtype=np.float64)
     frame = Frame.of(rows)
     return np.column_stack([_floats(frame.arrow(name), name) for name in frame.names])
 
 
-def _plain(rows: Any) -> bool:
+def plain_numbers(rows: Any) -> bool:
     """Whether a pandas frame holds nothing but numpy's own numbers: then it is one matrix as it stands."""
     kinds = getattr(rows, "dtypes", None) if hasattr(rows, "iloc") else None
     return kinds is not None and all(isinstance(kind, np.dtype) and kind.kind in "fiub" for kind in kinds)
@@ -130,7 +130,7 @@ def _recoded(rows: Any, trained: dict[int, pa.Array]) -> Rows:
     """Codes as XGBoost finds them: it looks up the categories of the rows among those of training, as bytes."""
     if not hasattr(rows, "iloc"):
         return _coded(rows, trained, _codes_by_bytes)
-    if _plain(rows):
+    if plain_numbers(rows):
         return numbers(rows)
     frame, declared = Frame.of(rows), _declared(rows)
     columns = []

@@ -12,8 +12,9 @@ from showcause.adapters.model import Model, Task, as_text, unfitted
 from showcause.core.errors import ModelError
 
 
-def adapt(native: Any, task: Task | None) -> Model | None:
-    """None where the object says neither that it classifies nor that it regresses, and no task is declared."""
+def adapt(native: Any, task: Task | None, digest: str | None = None) -> Model | None:
+    """None where the object says neither that it classifies nor that it regresses, and no task is declared. `digest`:
+    the model's identity, where its library knows a better one than the estimator's fingerprint."""
     name = type(native).__name__
     if hasattr(native, "get_params") and not _fitted(native):
         raise unfitted(name)
@@ -24,10 +25,11 @@ def adapt(native: Any, task: Task | None) -> Model | None:
             return None
         raise ModelError(f"{name} is neither a classifier nor a regressor; showcause explains supervised models")
     features = feature_names(native)
+    digest = identity(native) if digest is None else digest
     family = f"{type(native).__module__.split('.')[0]}.{name}"
     if kind == "regression":
         raw = _quietly(native.predict)
-        return Model(native, family, "regression", "target", raw, features=features, digest=identity(native))
+        return Model(native, family, "regression", "target", raw, features=features, digest=digest)
     if isinstance(classes, list):
         raise ModelError(f"{name} predicts {len(classes)} outputs at once; explain one output at a time")
     if classes is None:
@@ -44,7 +46,7 @@ def adapt(native: Any, task: Task | None) -> Model | None:
         classes=as_text(np.asarray(classes).tolist()),
         labels=tuple(np.asarray(classes).tolist()),
         features=features,
-        digest=identity(native),
+        digest=digest,
         threshold=threshold(native),
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from showcause.adapters import sklearn
+from showcause.adapters.matrices import numbers, plain_numbers
 from showcause.adapters.model import Model, Space, as_text, unfitted
 from showcause.core import canonical
 from showcause.core.errors import ModelError
@@ -25,10 +28,25 @@ def adapt(native: Any) -> Model | None:
         booster = native.get_booster()
     except Exception as error:  # its own NotFittedError, which needs scikit-learn to be named
         raise unfitted(type(native).__name__) from error
-    model = sklearn.adapt(native, None)
+    model = sklearn.adapt(native, None, identity(booster))
     if model is None:
         return None
-    return Model(**{**vars(model), "family": f"xgboost.{type(native).__name__}", "digest": identity(booster)})
+    raw = _as_matrix(model.raw) if _numeric(native, booster) else model.raw
+    return replace(model, family=f"xgboost.{type(native).__name__}", raw=raw)
+
+
+def _numeric(native: Any, booster: Any) -> bool:
+    """Whether one of XGBoost's own estimators was trained on numbers alone."""
+    return type(native).__module__.startswith("xgboost.") and "c" not in (booster.feature_types or ())
+
+
+def _as_matrix(raw: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Frames of numpy's own numbers as one array: XGBoost reads the same numbers, but a frame column by column."""
+
+    def call(rows: Any) -> Any:
+        return raw(numbers(rows) if plain_numbers(rows) else rows)
+
+    return call
 
 
 def identity(booster: Any) -> str:

@@ -136,7 +136,10 @@ class Forest:
         grid = self.grid
         zero_missing = self.zero_missing if self.zero_missing is not None else np.zeros(self.n_features, np.bool_)
         codes: Codes = np.empty(X.shape, grid.code_dtype)
-        _encode(X, grid.thresholds, grid.start, grid.n_categories, self.dtype == "float32", zero_missing, codes)
+        columns = (grid.thresholds, grid.start, grid.n_categories)
+        (_encode_block if len(X) <= ROWS_PER_BLOCK else _encode)(
+            X, *columns, self.dtype == "float32", zero_missing, codes
+        )
         return codes
 
     def predict(self, X: NDArray[Any]) -> Floats:
@@ -366,15 +369,22 @@ def _grid(forest: Forest) -> Grid:
 
 @parallel
 def _encode(
-    X: Floats,
-    thresholds: Floats,
-    start: NDArray[np.int64],
-    n_categories: Ints,
-    single: bool,
-    zero_missing: NDArray[np.bool_],
-    codes: Codes,
-) -> None:
-    for row in prange(X.shape[0]):
+    X: Floats, thresholds: Floats, start: NDArray[np.int64], n_categories: Ints, single: bool,
+    zero_missing: NDArray[np.bool_], codes: Codes,
+) -> None:  # fmt: skip
+    n = len(X)
+    for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
+        first, last = block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK)
+        _encode_block(X[first:last], thresholds, start, n_categories, single, zero_missing, codes[first:last])
+
+
+@compiled
+def _encode_block(
+    X: Floats, thresholds: Floats, start: NDArray[np.int64], n_categories: Ints, single: bool,
+    zero_missing: NDArray[np.bool_], codes: Codes,
+) -> None:  # fmt: skip
+    """On the caller's own thread, as with ``_predict_block``."""
+    for row in range(X.shape[0]):
         for j in range(X.shape[1]):
             x = X[row, j]
             if single:

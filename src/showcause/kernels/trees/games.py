@@ -21,6 +21,7 @@ with a = |A|, b = |B|; summed over the background's distinct patterns with their
 Terms are numbered: player i is term i, the pair i < j is term m + j (j - 1) / 2 + i.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,9 @@ class Weights(NamedTuple):
     falling: Floats  # (k, 3, b, LANES) w (1 - t)^b / t^d at the k + 1 nodes, for d = 0, 1, 2
 
 
+@cache
 def weights() -> Weights:
+    """Of any forest."""
     most = (MOST_BITS + 1) // 2 + 1
     t, w = np.zeros((most, most)), np.zeros((most, most))
     for k in range(1, most + 1):
