@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -125,6 +127,54 @@ def test_it_can_end_the_evaluation_and_then_it_is_told_too(mlflow: Any, logged: 
     assert (there.metrics["showcause_complete"], there.tags["showcause.evaluation"]) == (0, "incomplete")
     assert client.get_logged_model(logged.model_id).tags["showcause.evaluation"] == "incomplete"
     assert not sc.open(f"runs:/{run.info.run_id}").complete
+
+
+class Breaks:
+    """An evaluator that comes later and raises, as MLflow's own does on a column of strings."""
+
+    @classmethod
+    def can_evaluate(cls, **given: Any) -> bool:
+        return True
+
+    def evaluate(self, **given: Any) -> Any:
+        raise RuntimeError("not today")
+
+
+def test_another_evaluator_that_raises_costs_no_snapshot(mlflow: Any, logged: Any) -> None:
+    from mlflow.models.evaluation.evaluator_registry import _model_evaluation_registry as registry
+
+    registry.register("breaks", Breaks)
+    config = {"showcause": QUICK, "breaks": {}}
+    with mlflow.start_run() as run, pytest.raises(RuntimeError, match="not today"):
+        evaluate(mlflow, logged.model_uri, evaluators=["showcause", "breaks"], evaluator_config=config)
+    assert (
+        sc.open(logged.model_uri).id == sc.open(f"runs:/{run.info.run_id}").id
+    )  # opening waits for what is being sent
+    assert mlflow.MlflowClient().get_run(run.info.run_id).data.metrics["showcause_complete"] == 1
+
+
+def test_a_program_that_ends_at_once_has_sent_it_all(mlflow: Any, logged: Any, tmp_path: Path) -> None:
+    program = f"""
+import mlflow, time
+from mlflow.models.evaluation.evaluator_registry import _model_evaluation_registry as registry
+from showcause.integrations.mlflow import publish
+from showcause.integrations.mlflow.evaluator import Evaluator
+from tests.mlflow.test_evaluator import QUICK, Breaks, data
+
+mlflow.set_tracking_uri({mlflow.get_tracking_uri()!r})
+registry.register("showcause", Evaluator)
+registry.register("breaks", Breaks)
+send = publish.publish
+publish.publish = lambda *given: (time.sleep(2), send(*given))[1]  # the program has ended before it begins
+mlflow.models.evaluate({logged.model_uri!r}, data(), targets="paid", model_type="classifier",
+    evaluators=["showcause", "breaks"], evaluator_config={{"showcause": QUICK, "breaks": {{}}}})
+"""
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert "RuntimeError: not today" in ended.stderr.splitlines()[-1], ended.stderr
+    assert sc.open(logged.model_uri).complete
 
 
 def test_an_incomplete_snapshot_never_replaces_a_complete_one(mlflow: Any, logged: Any) -> None:
