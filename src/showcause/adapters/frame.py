@@ -108,8 +108,14 @@ class Frame:
 
     @cached_property
     def _pandas(self) -> list[Any]:
-        """The columns of a pandas frame: read one by one, each would cost as much as its content. None of any other."""
-        return [column for _, column in self.native.items()] if hasattr(self.native, "iloc") else []
+        """The columns of a pandas frame, of numpy's numbers as arrays: read one by one, a column costs more than its
+        content. Of any other frame none."""
+        if not hasattr(self.native, "iloc"):
+            return []
+        kinds = set(self.native.dtypes)
+        if len(kinds) == 1 and isinstance(kind := kinds.pop(), np.dtype) and kind.kind in "fiu":
+            return list(self.native.to_numpy().T)
+        return [column for _, column in self.native.items()]
 
     def _series(self, j: int) -> nw.Series[Any]:
         return self._nw.get_column(self._nw.columns[j])
@@ -222,7 +228,7 @@ class Frame:
             if self.is_array:
                 array = pa.array(self.native[:, j], from_pandas=True)
             else:
-                array = pa.Array.from_pandas(self._pandas[j]) if self._pandas else self._series(j).to_arrow()
+                array = pa.array(self._pandas[j], from_pandas=True) if self._pandas else self._series(j).to_arrow()
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise DataError(f"column {name!r} mixes types that cannot stand in one column: {error}") from None
         if isinstance(array, pa.ChunkedArray):

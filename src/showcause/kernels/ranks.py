@@ -40,9 +40,9 @@ def rank_bounds(values: Rows, pair_variance: Rows, rows: int, level: float = LEV
     return 1 + larger.sum(axis=0), p - larger.sum(axis=1)
 
 
-def interval(value: Rows, error: Rows, rows: int) -> tuple[Rows, Rows]:
-    """(low, high) of 95 %: Student's t with rows - 1 degrees of freedom; NaN under two rows."""
-    if rows < 2:
-        return np.full(value.shape, np.nan), np.full(value.shape, np.nan)
-    half = float(stdtrit(rows - 1, 0.975)) * error
+def interval(value: Rows, error: Rows, rows: int | Rows) -> tuple[Rows, Rows]:
+    """(low, high) of 95 %: Student's t with rows - 1 degrees of freedom; NaN under two rows. `rows` may be each
+    value's own."""
+    many = np.asarray(rows) > 1
+    half = np.where(many, stdtrit(np.where(many, np.asarray(rows) - 1, 1), 0.975), np.nan) * error
     return value - half, value + half

@@ -72,7 +72,7 @@ def compute(
         if column.is_number:
             at = np.array([column.values[rows[group]].mean() for group in groups])
         for k, target in enumerate(job.target_names):
-            stats = np.array([_mean(found.values[group, j, k]) for group in groups])
+            stats = _means(found.values[:, j, k], groups)
             extend(
                 columns,
                 len(groups),
@@ -93,12 +93,12 @@ def compute(
     return Result(columns, {**found.spec, **spec, "errors": "of each bin's mean over its examples", "notes": notes})
 
 
-def _mean(values: Rows) -> tuple[float, float, float, float]:
-    """(mean, standard error, low, high)."""
-    n = len(values)
-    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    low, high = interval(np.array([mean]), np.array([error]), n)
-    return float(mean), float(error), float(low[0]), float(high[0])
+def _means(values: Rows, groups: list[Rows]) -> Rows:
+    """(groups, 4): mean, standard error, low, high."""
+    sizes = np.array([len(group) for group in groups])
+    mean = np.array([values[group].mean() for group in groups])
+    error = np.array([values[group].std(ddof=1) if len(group) > 1 else np.nan for group in groups]) / np.sqrt(sizes)
+    return np.column_stack([mean, error, *interval(mean, error, sizes)])
 
 
 def _bins(column: Column, rows: Rows, bins: int, levels: int) -> tuple[list[Rows], tuple[int, int]]:
