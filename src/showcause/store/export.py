@@ -69,9 +69,20 @@ def contents(snapshot: Snapshot) -> dict[str, bytes]:
     files["metrics.json"] = canonical.dumps(metrics(snapshot))
     for kind in KINDS:
         files |= {_attached_name(kind, n): document for n, document in enumerate(snapshot.attached(kind), 1)}
+    return _indexed(files, snapshot.ref, snapshot.id)
+
+
+def with_attached(files: Mapping[str, bytes], kind: str, document: bytes) -> dict[str, bytes]:
+    """The same `contents` with one more document attached, the index last."""
+    count = sum(name.startswith(f"attached/{kind}/") for name in files)
+    index = canonical.loads(files[INDEX])
+    more = {name: data for name, data in files.items() if name != INDEX} | {_attached_name(kind, count + 1): document}
+    return _indexed(more, index["ref"], index["id"])
+
+
+def _indexed(files: dict[str, bytes], ref: str, identity: str) -> dict[str, bytes]:
     digests = {name: canonical.digest(data) for name, data in files.items()}
-    index = {"format": FORMAT, "ref": snapshot.ref, "id": snapshot.id, "files": digests}
-    return {**files, INDEX: canonical.dumps(index)}
+    return {**files, INDEX: canonical.dumps({"format": FORMAT, "ref": ref, "id": identity, "files": digests})}
 
 
 def held(snapshot: Snapshot, name: str) -> list[bytes]:

@@ -26,8 +26,7 @@ from showcause.integrations.mlflow.binding import KIND, Binding, Checked, descri
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
 from showcause.integrations.mlflow.report import described, pages
 from showcause.store.attached import KINDS
-from showcause.store.export import INDEX, contents, held, read_export
-from showcause.store.memory import MemoryStore
+from showcause.store.export import INDEX, Exported, contents, read_export, with_attached
 from showcause.trust import keys
 
 TAGS = ("showcause.id", "showcause.complete", "showcause.model")
@@ -83,7 +82,8 @@ class Carried:
             if digest in there.objects.attached(manifest, kind):
                 self._snapshot = there
                 return digest
-            before, after = contents(there), contents(_with(there, kind, document))
+            before = contents(there)
+            after = with_attached(before, kind, document)
             new = {name: data for name, data in after.items() if before.get(name) != data}
             put(self.located, SNAPSHOT, new, last=INDEX, instead=False)
         raise Conflict(f"{self.located} is being changed by others all the time; try again")
@@ -112,29 +112,16 @@ def _there(located: Located, *, mend: bool) -> Snapshot | None:
         kept = {name: digest for name, digest in index["files"].items() if not name.startswith("attached/")}
         (folder / INDEX).write_bytes(canonical.dumps({**index, "files": kept}))
         found = read_export(folder)
+        files = contents(found)
         for kind in KINDS:
-            found = _with(found, kind, *documents[kind])
-        return found
+            for document in documents[kind]:
+                files = with_attached(files, kind, document)
+        return replace(found, objects=Exported(files))
 
 
-def send(located: Located, snapshot: Snapshot) -> None:
+def send(located: Located, files: Mapping[str, bytes]) -> None:
     """Put the exported folder there, the index last."""
-    put(located, SNAPSHOT, contents(snapshot), last=INDEX)
-
-
-def _with(snapshot: Snapshot, kind: str, *documents: bytes) -> Snapshot:
-    """The same snapshot in memory, with more attached to it."""
-    home = MemoryStore()
-    for name in snapshot:
-        for data in held(snapshot, name):
-            home.put(data)
-    home.put(snapshot.manifest.document)
-    for each in KINDS:
-        for document in snapshot.attached(each):
-            home.attach(snapshot.id, each, document)
-    for document in documents:
-        home.attach(snapshot.id, kind, document)
-    return replace(snapshot, objects=home)
+    put(located, SNAPSHOT, files, last=INDEX)
 
 
 def log(
@@ -170,7 +157,7 @@ def log(
     client = connect(client)
     located = where(target, client)
     signer = None if key is None else key if isinstance(key, keys.Key) else keys.load(key, passphrase)
-    carried = snapshot
+    carried = contents(_Without(snapshot, KIND).snapshot if located.model else snapshot)
     views = pages(snapshot) if report else {}
     if located.model:
         with fetched(located, without=(SNAPSHOT, REPORT)) as folder:
@@ -178,9 +165,7 @@ def log(
                 snapshot, folder, views, allow_pickle=allow_pickle, trusted=trusted, data=data, version=version,
                 evaluated=evaluated,
             )  # fmt: skip
-        carried = _with(
-            _Without(snapshot, KIND).snapshot, KIND, (binding if signer is None else binding.signed(signer)).document
-        )
+        carried = with_attached(carried, KIND, (binding if signer is None else binding.signed(signer)).document)
     elif signer is not None:
         raise ParameterError(f"{located} has no model that a signature could bind; log to the model instead")
     put(located, REPORT, views)

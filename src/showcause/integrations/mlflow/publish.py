@@ -20,7 +20,7 @@ from showcause.integrations.mlflow.binding import KIND
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear
 from showcause.integrations.mlflow.report import pages
 from showcause.integrations.mlflow.settings import Settings
-from showcause.store.export import contents, zipped
+from showcause.store.export import contents, with_attached, zipped
 
 if TYPE_CHECKING:
     from showcause.integrations.mlflow.evaluator import Outcome
@@ -97,14 +97,14 @@ def _views(snapshot: Snapshot, told: Settings) -> dict[str, bytes]:
 def _carry(snapshot: Snapshot, views: dict[str, bytes], found: Places) -> bool:
     """Beside the logged model, bound to its files, unless a complete one would give way to an incomplete one; and under
     the run: in one file where the model carries the folder. Whether the model does now. Raises StoreError."""
-    run, model, folder = found.run, found.model, found.folder
+    run, model, folder, files = found.run, found.model, found.folder, contents(snapshot)
     if model is None or folder is None or not (snapshot.complete or not _complete(model)):
         put(run, REPORT, views)
-        carry.send(run, snapshot)
+        carry.send(run, files)
         return False
 
     def to_run() -> None:
-        put(run, SNAPSHOT, {carry.PACKED: zipped(contents(snapshot))})
+        put(run, SNAPSHOT, {carry.PACKED: zipped(files)})
         if views:
             put(run, REPORT, views)
 
@@ -112,7 +112,7 @@ def _carry(snapshot: Snapshot, views: dict[str, bytes], found: Places) -> bool:
         done, seen = others.submit(to_run), others.submit(put, model, REPORT, views)
         binding = carry.bind(snapshot, folder, views, evaluated=True)
         try:
-            carry.send(model, carry._with(snapshot, KIND, binding.document))
+            carry.send(model, with_attached(files, KIND, binding.document))
             seen.result()
             carried = True
         except StoreError:
