@@ -62,12 +62,12 @@ class Table:
 
     @cached_property
     def units(self) -> Rows:
-        return units(self.view.pool.take(np.arange(self.view.trained)))
+        return units(self.view.pool, self.view.trained)
 
     @cached_property
     def middles(self) -> dict[str, float]:
         pool = self.view.pool
-        return dict(zip(pool.names, middles(pool.take(np.arange(self.view.trained))).tolist(), strict=True))
+        return dict(zip(pool.names, middles(pool, self.view.trained).tolist(), strict=True))
 
     @cached_property
     def numbers(self) -> dict[str, Rows]:

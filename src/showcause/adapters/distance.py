@@ -31,12 +31,11 @@ def scale(values: Rows) -> float:
     known = values[~np.isnan(values)]
     if not len(known):
         return 1.0
-    middle = float(np.median(known))
+    unit = 1.4826 * float(np.median(np.abs(known - np.median(known))))
+    if unit > 0:
+        return unit
     low, high = np.quantile(known, [0.25, 0.75])
-    for unit in (1.4826 * float(np.median(np.abs(known - middle))), float(high - low) / 1.349, float(known.std())):
-        if unit > 0:
-            return unit
-    return 1.0
+    return float(high - low) / 1.349 or float(known.std()) or 1.0
 
 
 def cost(column: Column, unit: float, middle: float, before: float, after: Rows) -> Rows:
@@ -66,6 +65,11 @@ class Typical:
     def _apart(self, one: Rows, other: Rows) -> Rows:
         """(rows of one, rows of other) distances without sparsity, of (rows, features) values."""
         a, b = one[:, None, :], other[None, :, :]
+        if self.numbers.all() and not (np.isnan(one).any() or np.isnan(other).any()):
+            apart = a - b
+            np.abs(apart, out=apart)
+            apart /= self.units
+            return np.asarray(apart.sum(axis=2))
         gaps = np.isnan(a) != np.isnan(b)
         both = np.isnan(a) & np.isnan(b)
         away = np.where(self.numbers, np.abs(a - b) / self.units, (a != b).astype(np.float64))
@@ -95,17 +99,19 @@ class Typical:
         return nearest, share
 
 
-def middles(known: Frame) -> Rows:
-    """(features,) the median of each numeric column's known values; 0 for others and where none is known."""
+def middles(known: Frame, rows: int | None = None) -> Rows:
+    """(features,) the median of each numeric column's known values in the first rows; 0 for others and where none is
+    known."""
     columns = [known.column(name) for name in known.names]
-    return np.array([float(np.median(v)) if len(v := _known(column)) else 0.0 for column in columns])
+    return np.array([float(np.median(v)) if len(v := _known(column, rows)) else 0.0 for column in columns])
 
 
-def _known(column: Column) -> Rows:
-    return column.values[~np.isnan(column.values)] if column.is_number else np.zeros(0)
+def _known(column: Column, rows: int | None) -> Rows:
+    values = column.values[:rows]
+    return values[~np.isnan(values)] if column.is_number else np.zeros(0)
 
 
-def units(known: Frame) -> Rows:
-    """(features,) the unit of each numeric column; 1 for others."""
+def units(known: Frame, rows: int | None = None) -> Rows:
+    """(features,) the unit of each numeric column, of the first rows; 1 for others."""
     columns = [known.column(name) for name in known.names]
-    return np.array([scale(column.values) if column.is_number else 1.0 for column in columns])
+    return np.array([scale(column.values[:rows]) if column.is_number else 1.0 for column in columns])

@@ -98,6 +98,19 @@ class Frame:
     def _nw(self) -> nw.DataFrame[Any]:
         return nw.from_native(self.native, eager_only=True)
 
+    @cached_property
+    def _block(self) -> Rows | None:
+        """(rows, columns) of a frame whose columns are all numpy's float64, as one array; None for any other."""
+        if self.is_array or not nw.dependencies.is_pandas_dataframe(self.native):
+            return None
+        alike = len(self.names) and all(kind == np.float64 for kind in set(self.native.dtypes))
+        return np.asarray(self.native) if alike else None
+
+    def _of_block(self, block: Rows) -> Frame:
+        """The same columns over other rows (rows, columns) of float64."""
+        made = type(self.native)(block, columns=self.native.columns, copy=False)
+        return Frame(made, self.names)
+
     def __len__(self) -> int:
         return len(self.native)
 
@@ -124,6 +137,8 @@ class Frame:
         """The given rows, in that order, repeats allowed."""
         if self.is_array:
             return Frame(self.native[rows], self.names)
+        if self._block is not None:
+            return self._of_block(self._block[np.asarray(rows, dtype=np.int64)])
         return Frame(_fresh(self._nw[np.asarray(rows, dtype=np.int64)].to_native()), self.names)
 
     def select(self, names: Sequence[str]) -> Frame:
@@ -156,6 +171,12 @@ class Frame:
         """`mix` of a pandas frame, array by array: estimators ask for many small frames, each costing by the column."""
         native = self.native
         base = np.asarray(rows, dtype=np.int64)
+        if self._block is not None:
+            block = self._block[base]
+            for name, picks in donors.items():
+                j = self._position(name)
+                block[:, j] = self._block[picks, j]
+            return self._of_block(block)
         cells = {
             j: column.array.take(np.asarray(donors.get(self.names[j], base), dtype=np.int64))
             for j, (_, column) in enumerate(native.items())
@@ -199,6 +220,8 @@ class Frame:
         """Cell (i, j) is taken from row picks[i, j] of column j; `picks` is (rows, columns) of integers."""
         if self.is_array:
             return Frame(np.take_along_axis(self.native, picks, axis=0), self.names)
+        if self._block is not None:
+            return self._of_block(np.take_along_axis(self._block, picks, axis=0))
         first = picks[:, 0]
         moved = {name: picks[:, j] for j, name in enumerate(self.names) if j and (picks[:, j] != first).any()}
         return self.mix(first, moved)
@@ -240,6 +263,8 @@ class Frame:
         return array
 
     def column(self, name: str) -> Column:
+        if name not in self._columns and self._block is not None:
+            self._columns[name] = Column(name, "number", self._block[:, self._position(name)].copy())
         if name not in self._columns:
             self._columns[name] = _read_column(name, self.arrow(name), self._declared(name))
         return self._columns[name]
@@ -267,6 +292,10 @@ class Frame:
         return np.column_stack([self.column(name).values for name in names or self.names])
 
     def digest(self, name: str) -> str:
+        if name not in self._digests and self._block is not None:
+            values = self._block[:, self._position(name)]
+            gaps = np.isnan(values)
+            self._digests[name] = _hashed("number", ~gaps, _doubles(np.where(gaps, 0.0, values)))
         if name not in self._digests:
             self._digests[name] = column_digest(self.arrow(name))
         return self._digests[name]
@@ -326,11 +355,19 @@ def column_digest(array: pa.Array) -> str:
     value is zero bytes with its flag. Chunking, slices, dictionaries and string flavours leave no trace.
     """
     label, values = _canonical_values(array)
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    hasher = hashlib.sha256(f"{label}:{len(array)}:".encode())
+    return _hashed(label, array.is_valid().to_numpy(zero_copy_only=False), values)
+
+
+def _hashed(label: str, valid: Rows, values: bytes) -> str:
+    hasher = hashlib.sha256(f"{label}:{len(valid)}:".encode())
     hasher.update(np.packbits(valid).tobytes())
     hasher.update(values)
     return hasher.hexdigest()
+
+
+def _doubles(values: Rows) -> bytes:
+    """Adding zero turns -0.0 into 0.0."""
+    return (values + 0.0).astype("<f8").tobytes()
 
 
 def _canonical_values(array: pa.Array) -> tuple[str, bytes]:
@@ -349,10 +386,10 @@ def _canonical_values(array: pa.Array) -> tuple[str, bytes]:
     if pa.types.is_integer(kind):
         whole = array.fill_null(0).to_numpy(zero_copy_only=False)
         if not len(whole) or (int(whole.max()) <= 2**53 and int(whole.min()) >= -(2**53)):
-            return "number", (whole.astype("<f8") + 0.0).tobytes()
+            return "number", _doubles(whole.astype("<f8"))
         return "integer", whole.astype("<u8" if whole.dtype.kind == "u" else "<i8").tobytes()
     if pa.types.is_floating(kind):
         values = pc.cast(array, pa.float64(), safe=False).fill_null(0.0).to_numpy(zero_copy_only=False)
-        return "number", (values + 0.0).astype("<f8").tobytes()  # adding zero turns -0.0 into 0.0
+        return "number", _doubles(values)
     texts = [b"" if v is None else str(v).encode() for v in array.to_pylist()]
     return "text", b"".join(len(t).to_bytes(8, "little") + t for t in texts)

@@ -49,11 +49,11 @@ class Pool:
 
     @cached_property
     def units(self) -> Rows:
-        return units(self.rows.take(np.arange(self.trained)))
+        return units(self.rows, self.trained)
 
     @cached_property
     def middles(self) -> Rows:
-        return middles(self.rows.take(np.arange(self.trained)))
+        return middles(self.rows, self.trained)
 
     @cached_property
     def order(self) -> list[Rows]:

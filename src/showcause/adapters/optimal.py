@@ -31,6 +31,7 @@ COST = 100_000  # the distance in whole numbers
 REJECTED = 12  # answers that the model may reject before the goals are tightened by its rounding
 NEAR = 1e-9
 TRIED = 40_000  # changes of one or two features that are tried before anything is solved
+FIRST = 24  # candidates of each feature among which a first bound of the cheapest pairs is found
 BLOCK = 2_048
 EFFORT = 10_000_000  # tree nodes that branch and bound may visit
 
@@ -181,9 +182,9 @@ def bounded(search: Search, before: Sequence[frozenset[int]], first: Rows | None
 def one_or_two(search: Search, before: Sequence[frozenset[int]], limit: float) -> tuple[Rows | None, bool]:
     """The cheapest change of one or two features below the limit, by trying them in order of cost; and whether all were
     tried that are cheaper than it (or than the limit)."""
-    numbers, candidates, costs = _combined(search, before, limit)
-    most = search.effort // max(1, search.view.view.forest.n_trees)
-    order = np.argsort(costs, kind="stable")[: min(TRIED, max(BLOCK, most))]
+    most = min(TRIED, max(BLOCK, search.effort // max(1, search.view.view.forest.n_trees)))
+    numbers, candidates, costs = _combined(search, before, limit - NEAR, most)
+    order = np.argsort(costs, kind="stable")[:most]
     for start in range(0, len(order), BLOCK):
         part = order[start : start + BLOCK]
         picks = np.repeat(search.own[None, :], len(part), axis=0)
@@ -197,33 +198,39 @@ def one_or_two(search: Search, before: Sequence[frozenset[int]], limit: float) -
     return None, len(order) == len(costs)
 
 
-def _combined(search: Search, before: Sequence[frozenset[int]], limit: float) -> tuple[Rows, Rows, Rows]:
-    """Every change of one or two features below the limit: (combinations, 2) features, their candidates, and the cost;
-    a single change names its feature twice."""
-    numbers: list[Rows] = []
-    candidates: list[Rows] = []
-    costs: list[Rows] = []
+def _combined(search: Search, before: Sequence[frozenset[int]], limit: float, most: int) -> tuple[Rows, Rows, Rows]:
+    """The changes of one or two features below the limit, the `most` cheapest and one more among them: (combinations,
+    2) features, their candidates, and the cost; a single change names its feature twice."""
     able = [np.flatnonzero(np.arange(len(o.values)) != o.own) for o in search.options]
-    for j, a in enumerate(search.options):
-        for k in range(j, len(search.options)):
-            if any(of <= {j, k} for of in before):
+    least = [of[np.argsort(o.costs[of], kind="stable")[:FIRST]] for of, o in zip(able, search.options, strict=True)]
+    some = _pairs(search, before, least, limit)[2]
+    if len(some) > most:  # no dearer one is among the cheapest
+        limit = min(limit, float(np.nextafter(np.partition(some, most)[most], np.inf)))
+    return _pairs(search, before, able, limit)
+
+
+def _pairs(
+    search: Search, before: Sequence[frozenset[int]], able: Sequence[Rows], limit: float
+) -> tuple[Rows, Rows, Rows]:
+    """As `_combined`, of these candidates (of each feature), all that cost less than the limit."""
+    numbers, candidates, costs = [np.empty((0, 2), np.int64)], [np.empty((0, 2), np.int64)], [np.empty(0)]
+    each = [o.costs[of] for o, of in zip(search.options, able, strict=True)]
+    floor = [float(of.min(initial=np.inf)) for of in each]
+    for j, first in enumerate(each):
+        for k in range(j, len(each)):
+            if floor[j] + (floor[k] if k > j else 0.0) >= limit or any(of <= {j, k} for of in before):
                 continue
-            b = search.options[k]
             if j == k:
-                left = right = able[j]
-                total = a.costs[left]
+                left = right = np.flatnonzero(first < limit)
+                total = first[left]
             else:
-                grid = a.costs[able[j]][:, None] + b.costs[able[k]][None, :]
-                at = np.argwhere(grid < limit - NEAR)
-                left, right, total = able[j][at[:, 0]], able[k][at[:, 1]], grid[at[:, 0], at[:, 1]]
-            keep = total < limit - NEAR
-            if len(total) > TRIED:
-                keep &= total <= np.partition(total, TRIED)[TRIED]
-            numbers.append(np.tile([j, k], (int(keep.sum()), 1)))
-            candidates.append(np.column_stack([left[keep], right[keep]]))
-            costs.append(total[keep])
-    if not costs:
-        return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64), np.empty(0)
+                near, beside = np.flatnonzero(first < limit - floor[k]), np.flatnonzero(each[k] < limit - floor[j])
+                grid = first[near][:, None] + each[k][beside][None, :]
+                at = np.argwhere(grid < limit)
+                left, right, total = near[at[:, 0]], beside[at[:, 1]], grid[at[:, 0], at[:, 1]]
+            numbers.append(np.tile([j, k], (len(total), 1)))
+            candidates.append(np.column_stack([able[j][left], able[k][right]]))
+            costs.append(total)
     return np.concatenate(numbers), np.concatenate(candidates), np.concatenate(costs)
 
 
