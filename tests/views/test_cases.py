@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pyarrow as pa
 import pytest
 
-from showcause.views.cases import aggregate, neighbours, tree_path
+from showcause.views.cases import aggregate, counterfactuals, neighbours, tree_path
 from showcause.views.figure import spec
 from showcause.views.page import html
 from showcause.views.picture import POINTS
@@ -50,6 +53,16 @@ def test_neighbours_of_a_case_are_a_table_for_each_relation() -> None:
     tables = neighbours(made.neighbours(["like", "like", "unlike"]), 1)
     assert [t["caption"] for t in tables] == ["Decided like this", "Nearly the same, decided otherwise"]
     assert [c["text"] for c in tables[0]["rows"][1]] == ["training row 11", "yes", "yes", "0.1", "0.8"]
+
+
+def test_a_way_that_two_methods_found_stands_once_with_all_that_is_known_of_it() -> None:
+    far, proven = made.counterfactuals("age", "town"), made.counterfactuals("age", "town")
+    columns = proven.table.append_column("optimal", pa.array([False, True, True, None]))
+    tables = counterfactuals([far, replace(proven, table=columns)], 3)
+    assert [t["caption"] for t in tables] == ["What would change it, way 1", "What would change it, way 2"]
+    assert (
+        tables[1]["note"] == "decided then: yes; output then 0.7; no smaller change does; valid in 8 of 10 retrainings."
+    )
 
 
 def test_neighbours_are_said_in_sum_only_from_five_on() -> None:

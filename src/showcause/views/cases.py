@@ -6,7 +6,7 @@ is {"caption", "head", "rows", "numeric", "note"}; a cell is {"text", "whole"}: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from showcause.core.artifact import Artifact
@@ -70,25 +70,37 @@ def aggregate(artifact: Artifact, example: int) -> str | None:
     )
 
 
-def counterfactuals(artifact: Artifact, example: int) -> list[Table]:
-    """A table for each alternative: feature, what it is, what it would be; the outcome then in the note."""
-    picture = picture_of(artifact, example)
-    rows = changed.changes(picture.rows)
-    found = []
-    for alternative in dict.fromkeys(row["alternative"] for row in rows):
-        of = [row for row in rows if row["alternative"] == alternative]
-        body = [[picture.words.axis(r["feature"]), changed.before(picture, r), changed.after(picture, r)] for r in of]
-        first = of[0]
-        facts = [f"output then {number(first['prediction'])}"]
-        if first.get("decision") is not None:
-            facts.insert(0, f"decided then: {picture.words.target(first['decision'])}")
-        if first.get("optimal") is not None:
-            facts.append("no smaller change does" if first["optimal"] else "a smaller change may do")
-        if first.get("agree") is not None and first.get("refits") is not None:
-            facts.append(f"valid in {number(first['agree'])} of {number(first['refits'])} retrainings")
-        caption = f"What would change it, way {number(alternative)}"
-        found.append(_table(caption, ["feature", "is", "would be"], body, [False] * 3, f"{'; '.join(facts)}."))
-    return found
+def counterfactuals(artifacts: Sequence[Artifact], example: int) -> list[Table]:
+    """A table for each alternative: feature, what it is, what it would be; the outcome then in the note. One that
+    several methods found stands once, as the one tells it that knows most."""
+    ways: dict[frozenset[tuple[str, ...]], tuple[list[list[str]], list[str]]] = {}
+    for artifact in artifacts:
+        picture = picture_of(artifact, example)
+        rows = changed.changes(picture.rows)
+        for alternative in dict.fromkeys(row["alternative"] for row in rows):
+            of = [row for row in rows if row["alternative"] == alternative]
+            body = [
+                [picture.words.axis(r["feature"]), changed.before(picture, r), changed.after(picture, r)] for r in of
+            ]
+            facts, same = _outcome(picture, of[0]), frozenset(map(tuple, body))
+            if same not in ways or len(facts) > len(ways[same][1]):
+                ways[same] = body, facts
+    head = ["feature", "is", "would be"]
+    return [
+        _table(f"What would change it, way {count}", head, body, [False] * 3, f"{'; '.join(facts)}.")
+        for count, (body, facts) in enumerate(ways.values(), 1)
+    ]
+
+
+def _outcome(picture: Picture, way: Row) -> list[str]:
+    facts = [f"output then {number(way['prediction'])}"]
+    if way.get("decision") is not None:
+        facts.insert(0, f"decided then: {picture.words.target(way['decision'])}")
+    if way.get("optimal") is not None:
+        facts.append("no smaller change does" if way["optimal"] else "a smaller change may do")
+    if way.get("agree") is not None and way.get("refits") is not None:
+        facts.append(f"valid in {number(way['agree'])} of {number(way['refits'])} retrainings")
+    return facts
 
 
 def rule_cards(artifact: Artifact, example: int | None = None) -> list[dict[str, Any]]:

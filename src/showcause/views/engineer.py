@@ -82,11 +82,13 @@ def _behind(page: Page, card: Card, example: int, output: float | None) -> None:
     for name in NEIGHBOURS:
         artifact = page.artifact(name)
         card.tables += cases.neighbours(artifact, example) if artifact is not None else []
-    for name in (n for n in page.snapshot if page.snapshot.head(n)["kind"] in ("counterfactual", "rule")):
+    found: dict[str, list[Artifact]] = {"counterfactual": [], "rule": []}
+    for name in (n for n in page.snapshot if page.snapshot.head(n)["kind"] in found):
         artifact = page.artifact(name)
         if artifact is not None and "example" in artifact.table.column_names:
-            of = cases.counterfactuals if artifact.kind == "counterfactual" else cases.rule_cards
-            (card.tables if artifact.kind == "counterfactual" else card.rules).extend(of(artifact, example))
+            found[artifact.kind].append(artifact)
+    card.tables += cases.counterfactuals(found["counterfactual"], example)
+    card.rules += [rule for artifact in found["rule"] for rule in cases.rule_cards(artifact, example)]
     tree, cells = page.artifact("model/tree"), page.artifact("data/rows")
     if tree is not None and cells is not None:
         row = cells.table.filter(pc.equal(cells.table["row"], example)).slice(0, 1).to_pylist()
