@@ -39,7 +39,7 @@ def compute(
     seed: int = 0,
     **params: Any,
 ) -> Artifact:
-    """Run one explanation method on every row of X, in their order.
+    """Run one explanation method on every row of X, in their order; first what it uses, with its default parameters.
 
     model       a fitted model, or any callable with `task` ("classification": probabilities, "regression")
     X, y        rows to explain (n × p: pandas, polars, pyarrow or numpy) and their labels

@@ -10,7 +10,8 @@ Misleads:
     - Of boosted classifiers it is in log-odds, while dependence/pdp is in probability: the shapes compare, the heights
       do not.
 
-Cost: Nothing beyond the attribution that it bins.
+Cost: Nothing beyond the attribution that it bins. `sc.compute` makes it first, with its own defaults and for every row:
+    of a model without trees and with more than ten columns up to 50,000 evaluations a row, so give few rows.
 """
 
 from __future__ import annotations

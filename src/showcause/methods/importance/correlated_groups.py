@@ -13,8 +13,8 @@ Misleads:
     - Spearman sees no relation that rises and falls, and no pair shows that three columns add up to a fourth.
     - Groups depend on the cut-off. Shuffled rows are rows that nobody has, though inside the group they are real.
 
-Cost: `repeats` predictions of the rows for each group and for each of its members. In a snapshot 20,000 (60,000 by
-    trees): fewer repeats, then fewer rows.
+Cost: `repeats` predictions of the rows for each group and for each of its members, besides a batch of unchanged rows.
+    In a snapshot 20,000 (60,000 by trees): fewer repeats, then fewer rows.
 """
 
 from __future__ import annotations

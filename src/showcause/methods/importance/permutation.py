@@ -12,8 +12,8 @@ Misleads:
     - Shuffled rows may be rows that nobody has; the model is judged on them.
     - On training rows it praises what was learnt by heart. In log-loss few rows that are then surely wrong may decide.
 
-Cost: `repeats` × columns predictions of the rows. In a snapshot 150,000 (450,000 by trees): fewer repeats, down to 2,
-    then fewer rows, down to 100.
+Cost: `repeats` × columns predictions of the rows, besides a batch of unchanged ones. In a snapshot 150,000 (450,000 by
+    trees): fewer repeats, down to 2, then fewer rows, down to 100.
 """
 
 from __future__ import annotations

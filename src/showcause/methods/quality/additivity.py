@@ -12,7 +12,8 @@ Misleads:
       all.
     - Libraries apply their link in float32, hence the wider limit of the gap.
 
-Cost: Sums of what is stored.
+Cost: Sums of what the attribution holds. `sc.compute` makes it first, with its own defaults and for every row: of a
+    model without trees and with more than ten columns up to 50,000 evaluations a row, so give few rows.
 """
 
 from __future__ import annotations
