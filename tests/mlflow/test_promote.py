@@ -12,6 +12,7 @@ import showcause as sc
 from showcause.core.errors import Conflict, Corrupt
 from showcause.integrations.mlflow import ledger
 from showcause.integrations.mlflow.promote import is_guarded
+from tests.mlflow.conftest import rows
 from tests.mlflow.registry import POLICY, fresh, made, people, register, trusting
 
 
@@ -197,6 +198,17 @@ def test_check_holds_the_files_to_the_binding(mlflow: Any, name: str, tmp_path: 
     reasons = sc.check(ref, asks).reasons
     assert "extra.py was added" in reasons[0]
     assert [reason.split("]")[0] for reason in reasons] == ["fail [SC005", "fail [SC008"]
+
+
+def test_data_that_changed_since_are_named_and_refuse(mlflow: Any, name: str) -> None:
+    ref, data = register(mlflow, name), rows(0)
+    changed = data.X.assign(**{data.X.columns[0]: data.X.iloc[:, 0] + 1})
+    assert sc.check(ref, POLICY, data=(data.X, data.y)).blessed
+    reasons = sc.check(ref, POLICY, data=(changed, data.y)).reasons
+    assert reasons[0].startswith("fail [SC021]")
+    assert str(data.X.columns[0]) in reasons[0]
+    assert refused(mlflow, ref, data=(changed, data.y)) == {"SC021"}
+    assert sc.promote(ref, policy=POLICY, data=(data.X, data.y)).ref == ref
 
 
 def test_all_of_a_registry_on_one_page(mlflow: Any, tmp_path: Any, monkeypatch: Any, capsys: Any) -> None:
