@@ -318,8 +318,8 @@ def _axil_step(leaf: Leaf, step: Floats, before: Leaf, w: Floats, parts: Floats)
 class Boosted:
     """effect (E, n) of each row on the examples' outputs, harm (n,) on the mean loss of the rows with labels. Positive:
     with more weight on the training row the output, or the loss, is larger. surprise (n,): the row's own loss, each of
-    its leaves without it, as a mean over the trees, since late trees learn what is wrong by heart. `unexplained` is the
-    share of all trees' values that the recipe does not account for."""
+    its leaves without it, as a mean over the trees, since late trees learn what is wrong by heart; of classes the mean
+    of that and of `outvoted`. `unexplained` is the share of all trees' values that the recipe does not account for."""
 
     effect: Floats
     surprise: Floats
@@ -357,8 +357,28 @@ def boostin(
             _losses(LOSSES[made.loss], without, y, lost)
             surprise += lost
     surprise /= max(1, forest.n_trees // forest.n_outputs)
+    if made.loss in ("logistic", "softmax"):
+        surprise = 0.5 * (surprise + outvoted(forest, leaf, y))
     unexplained = gap / size if size > 0 else 0.0
     return Boosted(np.ascontiguousarray(effect.T), surprise, None if labels is None else harm, unexplained)
+
+
+def outvoted(forest: Forest, leaf: Leaf, y: Floats) -> Floats:
+    """(n,) log-loss of each row's class y by the classes of the rows that share its leaves, which no boosting pulled.
+
+    Each tree votes with its leaf's shares without the row, all other rows together once more, so that nothing is
+    impossible. Of numbers such votes are too coarse: a leaf is as wide as its boosted rest is small.
+    """
+    n = len(y)
+    labels = (y[:, None] == np.arange(max(2, forest.n_outputs))) * 1.0
+    votes, nobody = Votes.none(n, 0, labels.shape[1]), np.zeros((0, labels.shape[1]))
+    none = np.zeros(0, leaf.dtype)
+    for tree in range(forest.n_trees):
+        size = int(forest.roots[tree + 1] - forest.roots[tree])
+        votes.add(leaf[tree], none, none, np.ones(n), labels, nobody, size)
+    votes.add(np.zeros(n, leaf.dtype), none, none, np.ones(n), labels, nobody, 1)
+    own = votes.kept[1][np.arange(n), y.astype(np.int64)] / np.maximum(votes.count[1], 1)
+    return np.asarray(-np.log(np.maximum(own, 1e-300)))
 
 
 @parallel

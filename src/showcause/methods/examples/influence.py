@@ -61,6 +61,7 @@ def _applies(model: Model, data: Dataset) -> str | None:
 @method(
     "examples/influence",
     kind="neighbour",
+    version=2,
     uses=("examples/representative",),
     applies=_applies,
     in_snapshot={"budget": 100_000_000},
@@ -88,7 +89,8 @@ def compute(
 
     Without an `example`: `suspect` rows are those whose own label is least expected where they did not take part;
     `value` is their loss then (log-loss, squared error; of forests the squared error of the shares, by the trees that
-    did not draw the row; of boosted trees the mean over all of them). Wrong labels gather there: of 5 % planted flips
+    did not draw the row; of boosted trees the mean over all of them; of boosted classes the mean of that and of the
+    log-loss by the votes of the rows that share its leaves). Wrong labels gather there: of 5 % planted flips
     the first tenth of all training rows holds 70 % or more on real data (tests/methods/test_influence.py). `harms` and
     `helps`, which need labels of the rows explained: what the row adds to the mean loss over these, to first order; of
     forests and their weights, compared with a row that votes as the forest does.
