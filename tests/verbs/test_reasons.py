@@ -135,6 +135,9 @@ def test_native_categories_come_back_from_a_file(tmp_path: Path) -> None:
     assert codes(sc.reasons(snapshot, model, tmp_path / "text.parquet")) == whole
     row = dict(text.iloc[3])
     assert tuple(snapshot.why(row, model).codes) == tuple(whole[3][1])
+    read = pd.read_parquet(tmp_path / "text.parquet")
+    assert codes(sc.reasons(snapshot, model, read)) == whole
+    assert tuple(snapshot.why(read.iloc[[3]], model).codes) == tuple(whole[3][1])
 
 
 @pytest.mark.parametrize("kind", ["classes", "regression"])

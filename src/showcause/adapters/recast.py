@@ -38,6 +38,14 @@ def recast(model: Any, X: Any) -> Any:
     return made
 
 
+def worded(model: Any, X: Any) -> Any:
+    """`recast` for a pandas frame in which a categorical column came as its words; any other X as it is."""
+    if type(X).__module__.partition(".")[0] != "pandas":
+        return X
+    words = [name for name in X.columns if str(X[name].dtype) in ("object", "str", "string")]
+    return recast(model, X) if words and any(str(name) in _levels(model, X) for name in words) else X
+
+
 def _levels(model: Any, X: Any) -> dict[str, list[Any]]:
     """Categorical column → its levels in the model's order. Empty where the model has none or reads text itself."""
     package = type(model).__module__.split(".")[0]

@@ -16,7 +16,7 @@ from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.kept import unpack
 from showcause.adapters.model import Model, Task, adapt, one_thread, ordered
 from showcause.adapters.reasons import FOLDS, Engine, Usual, engine_of, split
-from showcause.adapters.recast import native, recast
+from showcause.adapters.recast import native, recast, worded
 from showcause.core.artifact import Artifact
 from showcause.core.errors import DataError, ModelError, NotFound, ParameterError, ShowcauseError
 from showcause.core.snapshot import Snapshot
@@ -129,8 +129,7 @@ class _Source:
             if lacking := [name for name in order if name not in whole.names]:
                 raise DataError(f"X lacks the model's columns {lacking[:12]}")
             frame = whole.select(order)
-            if arrow:
-                frame = Frame.of(recast(model, frame.native))
+            frame = Frame.of(recast(model, frame.native) if arrow else worded(model, frame.native))
             for start in range(0, len(frame), self.batch):
                 rows = np.arange(start, min(start + self.batch, len(frame)))
                 part = frame if len(rows) == len(frame) else frame.take(rows)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from showcause.adapters.dataset import Dataset, finite
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import Task
-from showcause.adapters.recast import native, recast
+from showcause.adapters.recast import native, recast, worded
 from showcause.core.artifact import Artifact
 from showcause.core.errors import DataError
 from showcause.core.snapshot import Snapshot
@@ -120,4 +120,4 @@ def _one(row: Any, snapshot: Snapshot, model: Any) -> Frame:
         raise DataError(f"the row lacks the columns {lacking[:12]}")
     if len(frame) != 1:
         raise DataError(f"give one row; these are {len(frame)} (showcause.reasons takes any number)")
-    return finite(frame.select(order), "the row")
+    return finite(Frame.of(worded(model, frame.select(order).native)), "the row")
