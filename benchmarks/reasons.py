@@ -1,21 +1,29 @@
-"""Reasons for a million rows: rows a second, and whether memory grows with the rows.
+"""`showcause reasons` on a million rows: rate, memory against rows, the output checked, and Ctrl-C in the middle.
 
 python benchmarks/reasons.py [rows]
 
 The mortgage model of the demo (XGBoost, 150 trees, 26 columns, native categories) and its scorecard; the rows are the
-real applications drawn with replacement, numbers moved by up to five per cent so that hardly any two are alike. Each
-run is a process of its own: `showcause reasons` from parquet to parquet. Peak resident memory is the system's own count
-of that process. Wants an idle machine.
+real applications drawn with replacement, numbers moved by up to five per cent so that hardly any two are alike, each
+with an id. Every run is the command in a process of its own, from parquet to parquet. Processor time and peak resident
+memory are the system's own count of that process (`wait4`). Of each output the number of rows and the ids are checked,
+and a hundred rows against `snapshot.why`. The last run gets a terminal, shows its progress there and is interrupted as
+a keyboard does it. Wants an idle machine.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import pty
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +32,22 @@ from showcause.cli.demo import _split, boosting, read_loans, scorecard
 train, test = _split(read_loans(), 0)
 {name} = {name}(train, test, 0)[0]
 """
+ID, BLOCK, CHECKED = "applicant", 100_000, 100
+FOLLOWED = 0.25  # of the work, after which the last run is interrupted
+
+
+@dataclass(frozen=True)
+class Run:
+    """`seconds` on the wall, `cpu` of the processors, `peak` resident MB, all of one process from start to end."""
+
+    seconds: float
+    cpu: float
+    peak: float
+
+
+def name_of(row: int) -> str:
+    """The id of a row: not in the order of the rows."""
+    return f"A-{row * 7_919 % 10_000_019:08d}"
 
 
 def rows_of(count: int, path: Path) -> None:
@@ -34,10 +58,11 @@ def rows_of(count: int, path: Path) -> None:
     from showcause.cli.demo import NUMBERS, read_loans
 
     frame, rng, writer = read_loans().X, np.random.default_rng(0), None
-    for start in range(0, count, 100_000):
-        part = frame.iloc[rng.integers(0, len(frame), min(100_000, count - start))].reset_index(drop=True)
+    for start in range(0, count, BLOCK):
+        part = frame.iloc[rng.integers(0, len(frame), min(BLOCK, count - start))].reset_index(drop=True)
         for name in NUMBERS:
             part[name] = part[name] * (1 + rng.uniform(-0.05, 0.05, len(part)))
+        part[ID] = [name_of(start + row) for row in range(len(part))]
         table = pa.Table.from_pandas(part, preserve_index=False).replace_schema_metadata(None)
         writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table)
@@ -45,7 +70,7 @@ def rows_of(count: int, path: Path) -> None:
     writer.close()
 
 
-def explained(name: str, store: Path) -> None:
+def explained(name: str, store: Path) -> Any:
     import showcause
     from showcause.cli import demo
     from showcause.policy.policy import Policy
@@ -54,36 +79,97 @@ def explained(name: str, store: Path) -> None:
     model, X, X_train, coded = getattr(demo, name)(train, test, 0)
     rules = {"require": {"artifacts": ["reasons/cutoff"]}, "features": Policy.of(demo.POLICY).features}
     rules["features"] = {k: v for k, v in rules["features"].items() if k in X.columns}
-    showcause.explain(
+    return showcause.explain(
         model, X, train=X_train, name=name, store=store, policy=rules, threshold=0.75,
         favourable=1 if coded else "granted",
     )  # fmt: skip
 
 
-def measured(name: str, store: Path, data: Path, folder: Path) -> tuple[float, float]:
-    """(seconds, peak resident MB) of one run."""
-    words = ["reasons", name, "--model", f"{name}_model:{name}", "--data", data, "--out", folder / f"{name}.parquet"]
+def command(name: str, store: Path, data: Path, out: Path) -> list[str]:
+    words = ["reasons", name, "--model", f"{name}_model:{name}", "--data", data, "--out", out, "--id", ID]
+    return [sys.executable, "-m", "showcause", *map(str, words), "--store", str(store)]
+
+
+def measured(name: str, store: Path, data: Path, out: Path) -> Run:
     began = time.perf_counter()
-    line = [sys.executable, "-m", "showcause", *map(str, words), "--store", str(store)]
-    child = subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command(name, store, data, out), cwd=data.parent, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
-    assert status == 0
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    return Run(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def checked(snapshot: Any, model: Any, data: Path, out: Path, count: int) -> int:
+    """How many rows of the output were held against `snapshot.why`; all rows and ids are there, in order."""
+    import pyarrow.parquet as pq
+
+    told = pq.read_table(out)
+    assert told.num_rows == count
+    assert told["row"].to_numpy().tolist() == list(range(count))
+    assert told["id"].to_pylist() == [name_of(row) for row in range(count)]
+    assert set(told["snapshot"].unique().to_pylist()) == {snapshot.id}
+    rows = np.sort(np.random.default_rng(1).choice(count, CHECKED, replace=False))
+    frame = pq.read_table(data).take(rows).to_pandas()
+    wanted = model.feature_names_in_
+    for place, row in enumerate(told.take(rows).to_pylist()):
+        one = frame.iloc[[place]]
+        assert row["id"] == one[ID].item()
+        why = snapshot.why(one[list(wanted)], model)
+        assert (row["decision"], row["codes"], row["features"]) == (why.decision, why.codes, why.features), row
+        assert row["places"] == why.places
+        assert row["text"] == why.text.replace("\n", " ")
+        assert abs(row["score"] - why.score) <= 1e-9 * max(1.0, abs(why.score))
+    return len(rows)
+
+
+def interrupted(name: str, store: Path, data: Path, folder: Path) -> tuple[str, int, list[str]]:
+    """(the last progress line seen, exit code, files left in the folder) of a run that Ctrl-C ends in the middle."""
+    folder.mkdir()
+    line = command(name, store, data, folder / "out.parquet")
+    pid, terminal = pty.fork()
+    if not pid:
+        os.chdir(data.parent)
+        os.execve(line[0], line, {**os.environ, "TERM": "xterm", "COLUMNS": "100"})
+    shown, seen, pressed = "", "", False
+    with contextlib.suppress(OSError):  # the terminal closes with the process
+        while part := os.read(terminal, 65_536):
+            shown = (shown + part.decode(errors="replace"))[-4_096:]
+            plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+            found = re.findall(r"reasons for [\d,]+ rows.{0,80}?(\d+) %", plain)
+            if found and not pressed:
+                seen = re.findall(r"reasons for [^\r\n]*", plain)[-1].strip()
+                if int(found[-1]) >= 100 * FOLLOWED:
+                    assert len(list(folder.iterdir())) == 1  # the staged file
+                    os.write(terminal, b"\x03")
+                    pressed = True
+    _, status = os.waitpid(pid, 0)
+    assert pressed
+    return seen, os.waitstatus_to_exitcode(status), sorted(path.name for path in folder.iterdir())
 
 
 def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        sizes = [count // 10, count]
+        sys.path.insert(0, work)
+        sizes = [count // 10, count * 3 // 10, count]
         for size in sizes:
             rows_of(size, folder / f"{size}.parquet")
-        print("| model | rows | seconds | rows a second | peak memory |\n|---|---|---|---|---|", flush=True)
+        print("| model | rows | seconds | rows a second | rows a processor second | peak memory | rows like `why` |")
+        print("|---|---|---|---|---|---|---|", flush=True)
         for name in ("boosting", "scorecard"):
             (folder / f"{name}_model.py").write_text(MODULE.format(name=name))
-            explained(name, folder / "store")
+            snapshot = explained(name, folder / "store")
+            model = getattr(importlib.import_module(f"{name}_model"), name)
             for size in sizes:
-                seconds, peak = measured(name, folder / "store", folder / f"{size}.parquet", folder)
-                print(f"| {name} | {size:,} | {seconds:.1f} | {size / seconds:,.0f} | {peak:.0f} MB |", flush=True)
+                data, out = folder / f"{size}.parquet", folder / f"{name}-{size}.parquet"
+                run = measured(name, folder / "store", data, out)
+                alike = checked(snapshot, model, data, out, size)
+                rates = f"{size / run.seconds:,.0f} | {size / run.cpu:,.0f} | {run.peak:.0f} MB"
+                print(f"| {name} | {size:,} | {run.seconds:.1f} | {rates} | {alike} of {CHECKED} |", flush=True)
+                out.unlink()
+        for name in ("boosting", "scorecard"):
+            seen, code, left = interrupted(name, folder / "store", data, folder / f"stopped-{name}")
+            print(f"\n{name}, Ctrl-C at: {seen}\nexit code {code}, files left: {left or 'none'}", flush=True)
 
 
 if __name__ == "__main__":

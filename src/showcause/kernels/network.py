@@ -12,6 +12,7 @@ and never truth.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,31 +54,50 @@ def fitted(X: Array, y: Array, rng: np.random.Generator) -> Network:
     rows, told = ((X - centre) / unit).astype(np.float32), (y / scale).astype(np.float32)
     A = rng.normal(size=(k, HIDDEN)) * np.sqrt(2 / k)
     B = rng.normal(size=(HIDDEN, y.shape[1])) / np.sqrt(HIDDEN)
-    layers = [part.astype(np.float32) for part in (A, 0.1 * rng.normal(size=HIDDEN), B, np.zeros(y.shape[1]))]
-    first = [np.zeros_like(part) for part in layers]
-    second = [np.zeros_like(part) for part in layers]
+    start = (A, 0.1 * rng.normal(size=HIDDEN), B, np.zeros(y.shape[1]))
+    flat = np.concatenate([part.ravel() for part in start]).astype(np.float32)
+    slope, first, second, size = (np.zeros_like(flat) for _ in range(4))
+    layers, slopes = _parts(flat, start), _parts(slope, start)
     epochs = int(np.clip(VISITS // n, LEAST, MOST))
     steps, step = epochs * -(-n // BATCH), 0
     for _ in range(epochs):
         order = rng.permutation(n)
-        for start in range(0, n, BATCH):
+        shuffled, answers = rows[order], told[order]
+        for begin in range(0, n, BATCH):
             step += 1
-            picked = order[start : start + BATCH]
-            slopes = _slopes(layers, rows[picked], told[picked])
+            _slopes(layers, shuffled[begin : begin + BATCH], answers[begin : begin + BATCH], slopes)
             rate = RATE * 0.5 * (1 + np.cos(np.pi * step / steps)) * min(1.0, step / WARM)
             by = [np.float32(1 / (1 - float(kept) ** step)) for kept in KEPT]
-            for place, slope in enumerate(slopes):
-                first[place] += (1 - KEPT[0]) * (slope - first[place])
-                second[place] += (1 - KEPT[1]) * (slope * slope - second[place])
-                size = np.sqrt(second[place] * by[1]) + np.float32(1e-8)
-                layers[place] -= np.float32(rate) * (first[place] * by[0]) / size
+            first += (1 - KEPT[0]) * (slope - first)
+            np.multiply(slope, slope, out=slope)
+            second += (1 - KEPT[1]) * (slope - second)
+            np.multiply(second, by[1], out=size)
+            np.sqrt(size, out=size)
+            size += np.float32(1e-8)
+            flat -= np.float32(rate) * (first * by[0]) / size
     return Network(centre, unit, scale, layers)
 
 
-def _slopes(layers: list[Array], rows: Array, told: Array) -> list[Array]:
+def _parts(flat: Array, like: Sequence[Array]) -> list[Array]:
+    """Views of a flat array in the shapes of others: all layers move in one step."""
+    ends = np.cumsum([part.size for part in like])
+    return [flat[end - part.size : end].reshape(part.shape) for part, end in zip(like, ends, strict=True)]
+
+
+def _slopes(layers: list[Array], rows: Array, told: Array, out: list[Array]) -> None:
     A, a, B, b = layers
-    raw = rows @ A + a
-    hidden = np.maximum(raw, 0)
-    off = (hidden @ B + b - told) * np.float32(2 / len(rows))
-    back = (off @ B.T) * (raw > 0)
-    return [rows.T @ back + DECAY * A, back.sum(axis=0), hidden.T @ off + DECAY * B, off.sum(axis=0)]
+    hidden = rows @ A
+    hidden += a
+    np.maximum(hidden, 0, out=hidden)
+    off = hidden @ B
+    off += b
+    off -= told
+    off *= np.float32(2 / len(rows))
+    back = off @ B.T
+    back *= hidden > 0
+    np.matmul(rows.T, back, out=out[0])
+    np.matmul(hidden.T, off, out=out[2])
+    out[0] += DECAY * A
+    out[2] += DECAY * B
+    np.sum(back, axis=0, out=out[1])
+    np.sum(off, axis=0, out=out[3])
