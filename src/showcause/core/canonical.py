@@ -15,6 +15,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import Any
 
 from showcause.core.errors import Corrupt, InputError
@@ -46,7 +47,7 @@ def encode(value: Any, depth: int = 0) -> str:
     if value is True or value is False:
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return encode_basestring(value)
     if isinstance(value, int):
         if abs(value) > MAX_INTEGER:
             raise InputError(f"the integer {value} is beyond 2**53 and has no canonical spelling; give it as text")
@@ -59,11 +60,15 @@ def encode(value: Any, depth: int = 0) -> str:
         for key in value:
             if not isinstance(key, str):
                 raise InputError(f"keys must be text, got {key!r}")
-        members = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be", "surrogatepass"))
-        return "{" + ",".join(f"{encode(k)}:{encode(v, depth + 1)}" for k, v in members) + "}"
+        names = sorted(value, key=None if "".join(value).isascii() else _units)
+        return "{" + ",".join([f"{encode_basestring(name)}:{encode(value[name], depth + 1)}" for name in names]) + "}"
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return "[" + ",".join(encode(item, depth + 1) for item in value) + "]"
+        return "[" + ",".join([encode(item, depth + 1) for item in value]) + "]"
     raise InputError(f"a {type(value).__name__} has no canonical spelling: {value!r}")
+
+
+def _units(name: str) -> bytes:
+    return name.encode("utf-16-be", "surrogatepass")
 
 
 def number(value: float) -> str:
@@ -93,16 +98,24 @@ def number(value: float) -> str:
 
 def loads(data: bytes, *, limit: int = 256 * 2**20) -> Any:
     """Read canonical bytes; anything else that JSON would tolerate is Corrupt."""
-    if len(data) > limit:
-        raise Corrupt(f"{len(data)} bytes of JSON, more than the limit of {limit}")
+    value = parsed(data, limit=limit)
     try:
-        value = json.loads(data.decode(), parse_constant=_refuse_constant, parse_int=_integer)
         same = dumps(value) == data
-    except (ValueError, InputError, RecursionError) as error:
+    except (InputError, RecursionError) as error:
         raise Corrupt(f"not canonical JSON: {error}") from None
     if not same:
         raise Corrupt("not canonical JSON: the same value has another spelling (white space, key order or numbers)")
     return value
+
+
+def parsed(data: bytes, *, limit: int = 256 * 2**20) -> Any:
+    """The value of JSON that may be spelt otherwise: for a reader who writes it anew and compares."""
+    if len(data) > limit:
+        raise Corrupt(f"{len(data)} bytes of JSON, more than the limit of {limit}")
+    try:
+        return json.loads(data.decode(), parse_constant=_refuse_constant, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
+        raise Corrupt(f"not canonical JSON: {error}") from None
 
 
 def _integer(text: str) -> int | float:

@@ -41,8 +41,12 @@ def spec(artifact: Artifact, *, width: int | str = 560, plain: bool = False, **o
     """The Vega-Lite specification of `figure`, without a colour scheme; `plain`: without jargon on its axes."""
     picture = choose(artifact, options, width=width, plain=plain)
     said = sentences(artifact, audience="officer" if plain else "engineer", choice=picture.choice)
-    drawn = {"description": " ".join(s.text for s in said) or artifact.name, **_module(artifact.kind).draw(picture)}
-    return dict(clean(drawn))
+    return {"description": str(clean(" ".join(s.text for s in said) or artifact.name)), **drawn(picture)}
+
+
+def drawn(picture: Picture) -> Spec:
+    """`spec` without its description."""
+    return dict(clean(_module(picture.artifact.kind).draw(picture)))
 
 
 def choose(artifact: Artifact, options: Mapping[str, Any], *, width: int | str = 560, plain: bool = False) -> Picture:

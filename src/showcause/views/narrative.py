@@ -32,10 +32,14 @@ def sentences(
     *,
     audience: str = "engineer",
     choice: Mapping[str, str] | None = None,
+    drawn: Picture | None = None,
 ) -> list[Sentence]:
-    """Sentences about what a figure of the same choice shows, the most important first."""
+    """Sentences about what a figure of the same choice shows, the most important first; `drawn`: that figure's picture,
+    whose rows need not be read again if it is of the same choice."""
     plain = audience != "engineer"
     picture = Picture(artifact, Words.of(artifact.dictionary), choice or {}, plain=plain)
+    if drawn is not None and drawn.choice == picture.choice and drawn.plain == plain:
+        picture = drawn
     whole = not plain and "example" not in picture.choice  # of a single case, the artifact's own card says it
     return KINDS[artifact.kind](picture, plain) + (_provenance(picture) if whole else [])
 
@@ -141,13 +145,11 @@ def _ties(picture: Picture, sure: Sequence[Row], plain: bool) -> list[Sentence]:
 
 
 def attribution(picture: Picture, plain: bool) -> list[Sentence]:
-    from showcause.views.figures.attribution import by_size
-
-    rows = measured(picture.rows)
+    rows = picture.measured
     if not rows:
         return []
     if "example" not in picture.choice:
-        of = by_size(rows)
+        of = picture.by_size
         found = [say("{name} moves predictions most.", name=picture.words.label(next(iter(of))))]
         count = len({row["example"] for row in rows})
         return [*found, say("It rests on {rows} rows and {features} features.", rows=count, features=len(of))]

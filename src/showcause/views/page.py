@@ -21,10 +21,12 @@ from showcause.core.errors import ParameterError, choices
 from showcause.core.snapshot import Snapshot, Status
 from showcause.views import share as sharing
 from showcause.views import theme
-from showcause.views.figure import available, every_choice, spec
+from showcause.views.bundle import bundle
+from showcause.views.figure import available, choose, drawn, every_choice
 from showcause.views.figures.attribution import FORMS
 from showcause.views.narrative import NOISE, caps, sentences
 from showcause.views.panel import is_panel, spread, steadiness
+from showcause.views.picture import Picture
 from showcause.views.words import STATES, Words, cell, clean, metric, number, title
 
 AUDIENCES = ("engineer", "officer", "subject")
@@ -32,7 +34,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 TABLE_ROWS = 40  # rows of a table in the page; the snapshot holds them all
 CHART_BYTES = 320_000  # of all choices of one chart
 EXAMPLES = 12
-SNIPPET = "window.vegaEmbed = vegaEmbed;"  # the one name that report.js uses
 
 DEPENDENCE = ("dependence/pdp", "dependence/ale", "refits/dependence", "dependence/shap", "dependence/ice")
 PERFORMANCE = ("model/performance", "refits/performance", "model/roc", "model/precision_recall", "model/gain")
@@ -91,8 +92,8 @@ def rendered(template: str, charts: Mapping[str, Any], **content: Any) -> str:
     """A template with its charts as one self-contained page: style, scripts, data and the policy that allows them."""
     style, script = _style(), _asset("report.js")
     data = json_for_html({"charts": charts, "themes": {"light": theme.config(), "dark": theme.config(theme.DARK)}})
-    policy = _policy(style, _bundle(), script)
-    given = {"policy": policy, "style": style, "bundle": _bundle(), "script": script, "data": data}
+    policy = _policy(style, bundle(), script)
+    given = {"policy": policy, "style": style, "bundle": bundle(), "script": script, "data": data}
     return str(_environment().get_template(template).render(**given, **content))
 
 
@@ -163,24 +164,25 @@ class Page:
                 possible[name] = [v for v in possible[name] if str(v) in kept] or possible[name][:1]
                 combined = [choice for choice in combined if choice[name] in possible[name]]
                 total = len(combined)
-        drawn: dict[str, Any] = {}
+        each: dict[str, Any] = {}
         used = 0
         for choice in combined:
             index = ",".join(str(possible[name].index(value)) for name, value in choice.items())
-            made = self.draw(artifact, choice)
-            drawn[index] = {"spec": made, "say": self.say(artifact, choice)}
+            picture = self.picture(artifact, choice)
+            made = drawn(picture)
+            each[index] = {"spec": made, "say": self.say(artifact, choice, picture)}
             used += len(json.dumps(made))
             if used > CHART_BYTES:
                 break
-        self.charts[key] = {"options": list(possible), "specs": drawn}
-        first: Any = next(iter(drawn.values()))
+        self.charts[key] = {"options": list(possible), "specs": each}
+        first: Any = next(iter(each.values()))
         card = Card(
             key, artifact.name, heading or title(artifact.name), first["say"], self._controls(artifact, possible)
         )
         card.table = None if plain else self.table(artifact)
         card.wide = artifact.kind == "tree"
-        if len(drawn) < total:
-            card.remark = f"{len(drawn):,} of {total:,} choices are drawn here; the snapshot holds them all."
+        if len(each) < total:
+            card.remark = f"{len(each):,} of {total:,} choices are drawn here; the snapshot holds them all."
         return card
 
     def _controls(self, artifact: Artifact, possible: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -206,32 +208,31 @@ class Page:
 
     def one(self, artifact: Artifact, key: str, heading: str, **choice: Any) -> Card:
         """A card with one fixed choice and no controls."""
-        made = self.draw(artifact, choice)
-        said = self.say(artifact, choice)
+        picture = self.picture(artifact, choice)
+        made, said = drawn(picture), self.say(artifact, choice, picture)
         self.charts[key] = {"options": [], "specs": {"": {"spec": made, "say": said}}}
         return Card(key, artifact.name, heading, said)
 
     def forms(self, artifact: Artifact, key: str, heading: str, **choice: Any) -> Card:
         """A case's card with its waterfall, force plot and path behind one control."""
         card = self.one(artifact, key, heading, **choice)
-        made = [self.draw(artifact, {**choice, "form": form}) for form in FORMS]
+        made = [drawn(self.picture(artifact, {**choice, "form": form})) for form in FORMS]
         self.charts[key] = {
             "options": ["form"],
-            "specs": {str(i): {"spec": drawn, "say": card.say} for i, drawn in enumerate(made)},
+            "specs": {str(i): {"spec": one, "say": card.say} for i, one in enumerate(made)},
         }
         values = ["waterfall", "force plot", "path"]
         card.controls = [{"name": "form", "label": "Drawn as", "values": values}]
         return card
 
-    def draw(self, artifact: Artifact, choice: Mapping[str, Any]) -> dict[str, Any]:
-        made = spec(artifact, width="container", plain=self.audience != "engineer", **choice)
-        return {key: value for key, value in made.items() if key != "description"}  # the sentences stand beside it
+    def picture(self, artifact: Artifact, choice: Mapping[str, Any]) -> Picture:
+        return choose(artifact, choice, width="container", plain=self.audience != "engineer")
 
-    def say(self, artifact: Artifact, choice: Mapping[str, Any]) -> list[str]:
+    def say(self, artifact: Artifact, choice: Mapping[str, Any], picture: Picture | None = None) -> list[str]:
         """The artifact's sentences; only why there are none where its own check failed."""
         if artifact.name in self.doubts:
             return [self.doubts[artifact.name]]
-        said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()})
+        said = sentences(artifact, audience=self.audience, choice={n: str(v) for n, v in choice.items()}, drawn=picture)
         texts = [s.text for s in said if s.text != NOISE["rows"]]  # said once, at the top of the page
         return texts + self.steady if self.audience == "engineer" and artifact.name == self.steady_of else texts
 
@@ -359,14 +360,6 @@ def json_for_html(value: Any) -> str:
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-@lru_cache(maxsize=1)
-def _bundle() -> str:
-    """vega, vega-lite and vega-embed as one script; a closing tag in a string of it could not end its element."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle(SNIPPET)).replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _asset(name: str) -> str:

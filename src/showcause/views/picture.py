@@ -53,6 +53,20 @@ class Picture:
         return list(self.table.to_pylist())
 
     @cached_property
+    def measured(self) -> list[Row]:
+        """The rows that have a value."""
+        return [row for row in self.rows if row["value"] is not None]
+
+    @cached_property
+    def by_size(self) -> dict[str, list[Row]]:
+        """Feature → its rows that have a value, the largest mean absolute value first."""
+        found: dict[str, list[Row]] = {}
+        for row in self.measured:
+            found.setdefault(row["feature"], []).append(row)
+        size = {name: -sum([abs(row["value"]) for row in rows]) / len(rows) for name, rows in found.items()}
+        return {name: found[name] for name in sorted(found, key=size.__getitem__)}
+
+    @cached_property
     def features(self) -> Counter[str]:
         """How many rows each feature has."""
         return Counter(self.table["feature"].to_pylist())

@@ -95,7 +95,7 @@ UNSAID = re.compile(
 def clean(value: Any) -> Any:
     """Text, or the text in nested lists and dictionaries, with a mark in place of characters that must not be shown."""
     if isinstance(value, str):
-        return UNSAID.sub("\ufffd", value)
+        return value if value.isascii() and value.isprintable() else UNSAID.sub("\ufffd", value)
     if isinstance(value, list):
         return [clean(item) for item in value]
     return {clean(key): clean(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -35,7 +35,7 @@ EXTRA = {"example": lambda artifact: distinct(artifact.table, "example"), "form"
 
 
 def draw(picture: Picture) -> Spec:
-    rows = [row for row in picture.rows if row["value"] is not None]
+    rows = picture.measured
     if not rows:
         return empty(picture, "No attribution could be computed.")
     form = picture.choice.get("form")
@@ -43,19 +43,11 @@ def draw(picture: Picture) -> Spec:
         from showcause.views.figures import steps
 
         return steps.path(picture, rows) if form == "path" else steps.force(picture, rows)
-    return _waterfall(picture, rows) if "example" in picture.choice else _swarm(picture, rows)
+    return _waterfall(picture, rows) if "example" in picture.choice else _swarm(picture)
 
 
-def by_size(rows: list[Row]) -> dict[str, list[Row]]:
-    """Feature → its rows, the largest mean absolute value first."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["feature"], []).append(row)
-    return dict(sorted(found.items(), key=lambda item: -sum(abs(r["value"]) for r in item[1]) / len(item[1])))
-
-
-def _swarm(picture: Picture, rows: list[Row]) -> Spec:
-    features = list(by_size(rows).items())[:SWARM]
+def _swarm(picture: Picture) -> Spec:
+    features = list(picture.by_size.items())[:SWARM]
     names = unique_names([picture.words.label(feature) for feature, _ in features])
     each = POINTS // len(features)
     values: list[dict[str, Any]] = []

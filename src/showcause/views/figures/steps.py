@@ -98,7 +98,7 @@ def path(picture: Picture, rows: list[Row]) -> Spec:
 
     Of one example with each step's contribution; without an example, a line for each, as many as there is room for.
     """
-    order = list(attribution.by_size(rows).items())
+    order = list(picture.by_size.items())
     shown, rest = order[:STEPS], {feature for feature, _ in order[STEPS:]}
     heads = [picture.words.label(feature) for feature, _ in shown]
     last = [f"{len(rest)} others"] if rest else []
