@@ -60,6 +60,17 @@ def test_partial_dependence_by_brute_force(shape, seed):
             np.testing.assert_allclose(found[row, i], joint[row, i, i], atol=1e-13)
 
 
+def test_partial_dependence_at_every_level_is_the_mean_of_individual_curves():
+    forest = random_forest(2, n_trees=40, depth=7, thresholds=tuple(np.linspace(-2, 2, 180)))
+    X, levels = random_rows(2, 300), every_level(forest)
+    assert len(levels) > 2 * 64  # words
+    expected = every_ice(forest, X, levels).mean(axis=2).swapaxes(0, 1)
+    np.testing.assert_allclose(every_partial_dependence(forest, X, levels), expected, atol=1e-12)
+    shuffled = np.random.default_rng(0).permutation(len(levels))
+    found = every_partial_dependence(forest, X, levels[shuffled])
+    assert found.tobytes() == every_partial_dependence(forest, X, levels)[shuffled].tobytes()
+
+
 def test_small_trees_have_at_most_64_leaves():
     assert [bool(is_small(case(shape)[0]).all()) for shape in SIZES] == [True, False, False]
     assert set(is_small(case("small and large")[0])) == {True, False}

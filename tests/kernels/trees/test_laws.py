@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from showcause.adapters.forests import read_forest
 from showcause.kernels.trees import (
+    counts,
     every_partial_dependence,
     interactions,
     interventional,
@@ -54,7 +55,8 @@ def everything(forest, X, B):
         *interventional(forest, X, B),
         *interactions(forest, X[:40]),
         *interactions(forest, X[:40], B),
-        every_partial_dependence(forest, B, X),
+        every_partial_dependence(forest, X, B),
+        every_partial_dependence(forest, X, B, weights=np.arange(1.0, len(X) + 1)),
         joint_partial_dependence(forest, B, X[:40]),
         replaced(forest, X, donors),
     ]
@@ -76,6 +78,8 @@ def test_same_bytes_for_any_threads_blocks_and_runs_of_trees(model, request, mon
         (tables, "DENSE_BLOCK", 7),
         (tables, "SPARSE_BLOCK", 23),
         (tables, "BUDGET", 50_000),
+        (counts, "COUNTS", 300),
+        (counts, "BLOCK", 1),
     ]:
         monkeypatch.setattr(module, name, value)
     assert [array.tobytes() for array in everything(forest, X[:150], X[-60:])] == expected

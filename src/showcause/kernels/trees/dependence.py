@@ -1,8 +1,8 @@
 """Exact dependence of a forest: partial dependence, joint and individual, and predictions with one player replaced.
 
-Partial dependence comes from the same tables as Shapley values: at a leaf it depends on the row's pattern and on how
-many background rows meet all other players' conditions, so the background enters as counts of patterns and its size
-hardly matters. Individual curves and replacements are in ``walks``.
+At a leaf, partial dependence is the share of the rows that meet all other players' conditions, where the player's own
+are met. For players alone that is counted (``counts``); for pairs it comes from the tables of Shapley values, which the
+rows enter as counts of patterns. Individual curves and replacements are in ``walks``.
 
 Nothing is centred here. Law: whatever is returned is the mean, or the value, of ``forest.predict`` on the rows with
 the player's columns replaced, within 1e-9.
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .counts import marginals
 from .forest import Floats, Forest, Ints, players_of
 from .interactions import split_terms
 from .shap import shares_of, weighted_mean
@@ -46,10 +47,9 @@ def every_partial_dependence(
 
     With ``at=every_level(forest)`` these are complete: partial dependence is constant between thresholds.
     """
-    theirs, share = forest.encode(X), shares_of(len(X), weights)
-    owner, mean = players_of(forest, players), weighted_mean(forest.predict_codes(theirs), share)
-    terms = sweep(forest, forest.encode(at), owner, DEPENDENCE, False, theirs, share)
-    return np.asarray(terms.reshape(len(terms), -1, forest.n_outputs) + mean)
+    share = shares_of(len(X), weights)
+    codes, places, owner = forest.encode(X), forest.encode(at), players_of(forest, players)
+    return marginals(forest, codes, None if weights is None else share, places, owner)
 
 
 def joint_partial_dependence(

@@ -108,8 +108,10 @@ class Forest:
         inner = np.flatnonzero(~self.is_leaf)
         test, asked = np.full(len(self.feature), -1, np.int64), np.zeros(0, np.int64)
         if len(inner):
-            key = np.column_stack([nodes.feature, nodes.low > 0, nodes.high, nodes.table])[inner]
-            _, first, number = np.unique(key, axis=0, return_index=True, return_inverse=True)
+            key = nodes.feature[inner].astype(np.int64)
+            for part in (nodes.low > 0, nodes.high, nodes.table + 1):  # one number, in the order of all four
+                key = key * (int(part.max()) + 1) + part[inner]
+            _, first, number = np.unique(key, return_index=True, return_inverse=True)
             test[inner], asked = number.ravel(), inner[first]
         return test, asked
 

@@ -48,7 +48,7 @@ class Groups(NamedTuple):
 
 def groups_of(forest: Forest, players: Ints) -> Iterator[Groups]:
     """All groups, a run of trees at a time, so that memory is bounded."""
-    depth, size, inner, height = _shape(forest.left, forest.right)
+    depth, size, inner, height = shape_of(forest.left, forest.right)
     per_tree = np.add.reduceat(np.where(forest.is_leaf, depth, 0), forest.roots[:-1])
     for first, last in runs(per_tree, SLOTS_AT_ONCE):
         arrays = _groups(
@@ -161,7 +161,7 @@ def hash_size(count: int) -> int:
 
 
 @compiled
-def _shape(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+def shape_of(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """Of every node: its depth; its subtree's nodes, inner nodes and height."""
     n = len(left)
     depth, size = np.zeros(n, np.int32), np.ones(n, np.int32)
@@ -179,7 +179,7 @@ def _shape(left: Ints, right: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 @compiled
-def _merge_path(
+def merge_path(
     feature: Ints, left: Ints, right: Ints, cover: Floats, players: Ints, path: Ints, length: int,
     owners: Ints, ratios: Floats, slot_of: Ints,
 ) -> int:  # fmt: skip
@@ -227,7 +227,7 @@ def _groups(
         while node >= roots[t + 1]:
             t += 1
         path[depth[node]] = node
-        above = _merge_path(
+        above = merge_path(
             feature, left, right, cover, players, path, depth[node], owners, ratios, slot_of
         )  # fmt: skip
         if above + inner[node] > dense_bits and height[node] > sparse_height:
@@ -249,7 +249,7 @@ def _groups(
                 c += 1
                 n_bit += 1
                 continue
-            slots = _merge_path(feature, left, right, cover, players, path, depth[below], owners, ratios, slot_of)
+            slots = merge_path(feature, left, right, cover, players, path, depth[below], owners, ratios, slot_of)
             for slot in range(slots):
                 ratio[s + slot] = ratios[slot]
                 on[s + slot] = np.uint64(1) << np.uint64(slot) if slot < above else np.uint64(0)

@@ -44,7 +44,7 @@ class Background(NamedTuple):
 class Setting(NamedTuple):
     """What is computed: the game, whether pairs too, what a leaf is worth and where it counts."""
 
-    game: int  # PATH_DEPENDENT, INTERVENTIONAL or DEPENDENCE
+    game: int  # PATH_DEPENDENT, INTERVENTIONAL or, with pairs, DEPENDENCE
     pairs: bool
     value: Floats  # (N, width)
     output: Ints  # (T,) the output of a tree's first value
@@ -200,7 +200,7 @@ def _fill(
             n_theirs = _theirs(groups, group - first, leaf, background, scratch)
             theirs, share = scratch.found_theirs[:n_theirs], scratch.share[:n_theirs]
             if setting.game == DEPENDENCE:
-                dependence_terms(scratch.found, n, m, theirs, share, setting.pairs, scratch.sums, scratch.terms)
+                dependence_terms(scratch.found, n, m, theirs, share, scratch.sums, scratch.terms)
             else:
                 interventional_terms(
                     scratch.found, n, m, theirs, share, constants, setting.pairs, scratch.sums, scratch.terms
