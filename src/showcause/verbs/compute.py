@@ -16,6 +16,8 @@ from showcause.core.errors import DataError, ModelError, ParameterError, Showcau
 from showcause.methods import named
 from showcause.methods.method import Decision, Job, Method, run
 
+EVALUATIONS = 1_000_000  # of what a method uses and nobody asked for by name
+
 
 def compute(
     method: str,
@@ -40,6 +42,8 @@ def compute(
     **params: Any,
 ) -> Artifact:
     """Run one explanation method on every row of X, in their order; first what it uses, with its default parameters.
+    What is estimated on the way asks a black box about a million rows at most, and explains as many rows of X as that
+    affords: `spec["rows"]` says how many. Asked for by its own name it has no such limit.
 
     model       a fitted model, or any callable with `task` ("classification": probabilities, "regression")
     X, y        rows to explain (n × p: pandas, polars, pyarrow or numpy) and their labels
@@ -77,7 +81,8 @@ def compute(
 
 
 def _fed(method: Method, job: Job) -> Job:
-    """The job with every artifact that the method uses, computed with default parameters."""
+    """The job with every artifact that the method uses, computed with default parameters but within a budget: nobody
+    asked for it by name, and of a black box its own defaults may take hours."""
     found: dict[str, Artifact] = dict(job.uses)
     for alternatives in method.uses:
         options = [named(name) for name in alternatives.split("|")]
@@ -85,7 +90,8 @@ def _fed(method: Method, job: Job) -> Job:
         if usable[0].name not in found:
             fed = _fed(usable[0], job)
             found |= fed.uses
-            found[usable[0].name] = run(usable[0], fed)
+            budget = {"evaluations": EVALUATIONS} if "evaluations" in usable[0].in_snapshot else {}
+            found[usable[0].name] = run(usable[0], fed, budget)
     return replace(job, uses=found)
 
 

@@ -54,6 +54,21 @@ def test_monte_carlo_noise_is_said_to_raise_the_value():
     assert "raises a value by" in found.spec["notes"][0]
 
 
+def test_what_it_needs_of_a_black_box_stays_within_a_budget_and_says_so(monkeypatch):
+    monkeypatch.setattr("showcause.verbs.compute.EVALUATIONS", 40_000)
+    asked = 0
+
+    def model(rows):
+        nonlocal asked
+        asked += len(rows)
+        return np.tanh(rows @ np.linspace(-1, 1, 14)) + rows[:, 0] * rows[:, 13]
+
+    X = np.random.default_rng(0).normal(size=(6_000, 14))
+    found = sc.compute("importance/shap", model, X, task="regression")
+    assert 20_000 < asked < 50_000
+    assert found.spec["rows"]["sampled_from"] == 6_000 > found.spec["rows"]["count"] >= 20
+
+
 def test_of_a_linear_model_it_is_the_coefficient_times_the_mean_deviation():
     X = np.random.default_rng(0).normal(size=(300, 3))
     found = sc.compute("importance/shap", lambda rows: rows @ [2.0, -1.0, 0.0], X, task="regression").to_pandas()

@@ -10,8 +10,8 @@ Misleads:
     - Of boosted classifiers it is in log-odds, while dependence/pdp is in probability: the shapes compare, the heights
       do not.
 
-Cost: Nothing beyond the attribution that it bins. `sc.compute` makes it first, with its own defaults and for every row:
-    of a model without trees and with more than ten columns up to 50,000 evaluations a row, so give few rows.
+Cost: Nothing beyond the attribution that it bins. `sc.compute` makes it first: of trees for every row, of a black box
+    within a million evaluations, over as many rows as these afford (`spec["rows"]`).
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ Misleads:
     - A column that moves few rows much looks like one that moves all a little: see dependence/shap.
     - In log-odds rows that are sure anyway count as much as those at the threshold.
 
-Cost: Nothing beyond the attribution. `sc.compute` makes it first, with its own defaults and for every row: of a model
-    without trees and with more than ten columns up to 50,000 evaluations a row, so give few rows.
+Cost: Nothing beyond the attribution. `sc.compute` makes it first: of trees for every row, of a black box within a
+    million evaluations, over as many rows as these afford (`spec["rows"]`).
 """
 
 from __future__ import annotations
