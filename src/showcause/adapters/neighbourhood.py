@@ -248,6 +248,9 @@ class Search:
     def apart(self, leading: int) -> float:
         return local.apart(self.values, self.covariance, leading)
 
+    def overlap(self, leading: int) -> float:
+        return local.overlap(self.values, self.covariance, leading, self.rng)
+
     def find_idle(self, budget: int) -> None:
         """Columns that may be idle are changed in some neighbours, each alone; those that did nothing, in many
         neighbours together, and in halves where that changes an output. What then did nothing is idle."""

@@ -25,6 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 RANK = 1e-10  # of the largest singular value: below, regressors are not told apart
 FLAT = 1e-12  # a sample whose outputs vary less, relative to their size, has no fit to speak of
+AGAIN = 400  # draws of what other neighbours would say
 CURVED = 1e-18  # share of the squared outputs that a line leaves over; below, it is rounding
 
 
@@ -121,6 +122,24 @@ def apart(values: Array, covariance: Array, leading: int) -> float:
         certain = error <= RANK * np.abs(value).max(initial=0)
         least = min(least, np.where(certain, np.inf, gap / np.where(certain, 1.0, error)).min(initial=np.inf))
     return float(least)
+
+
+def overlap(values: Array, covariance: Array, leading: int, rng: np.random.Generator) -> float:
+    """The mean Jaccard overlap of the `leading` largest |values| (p, K) with those that other draws of neighbours would
+    give, least over outputs: both are the truth and an error, so another draw's values are these and √2 errors.
+
+    covariance (K, p, p).
+    """
+    least = 1.0
+    for value, spread in zip(values.T, covariance, strict=True):
+        size, axes = np.linalg.eigh(spread)
+        error = axes * np.sqrt(2 * np.maximum(size, 0.0))
+        others = value + rng.standard_normal((AGAIN, len(value))) @ error.T
+        mine = np.argsort(-np.abs(value), kind="stable")[:leading]
+        theirs = np.argsort(-np.abs(others), axis=1, kind="stable")[:, :leading]
+        both = np.isin(theirs, mine).sum(axis=1)
+        least = min(least, float((both / (2 * len(mine) - both)).mean()))
+    return least
 
 
 class Spread:

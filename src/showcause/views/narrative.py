@@ -163,6 +163,11 @@ def attribution(picture: Picture, plain: bool) -> list[Sentence]:
             template = "The output is {prediction}; a straight line explains {fit} of what changes it nearby."
         fit = Share(first.get("fit") or 0.0)
         found.append(say(template, prediction=first["prediction"], base=first["base"], fit=fit))
+    if (overlap := _overlap(picture, first["example"])) is not None:
+        template = (
+            "Which inputs lead is not certain: with other neighbours they would overlap by {overlap} (1: the same)."
+        )
+        found.append(say(template, overlap=overlap))
     for row in sorted(rows, key=lambda r: (-abs(r["value"]), r["feature"]))[: 3 if plain else 4]:
         if row["value"] and surely(row):
             verb = "raises" if row["value"] > 0 else "lowers"
@@ -170,6 +175,15 @@ def attribution(picture: Picture, plain: bool) -> list[Sentence]:
             name = picture.words.label(row["feature"])
             found.append(say(template, name=name, input=_input(picture, row), by=abs(row["value"])))
     return found
+
+
+def _overlap(picture: Picture, example: int) -> float | None:
+    """Of a case whose leading inputs are not apart from the others, what other draws would share with them."""
+    told = picture.spec.get("examples")
+    if not isinstance(told, Mapping) or not {"overlap", "apart"} <= set(told) or example not in told["example"]:
+        return None
+    place = list(told["example"]).index(example)
+    return None if told["apart"][place] else float(told["overlap"][place])
 
 
 def _reasons(picture: Picture, rows: Sequence[Row]) -> list[Sentence]:

@@ -48,7 +48,7 @@ REPRESENTATION = (
 @method(
     "attribution/lime",
     kind="attribution",
-    version=2,
+    version=3,
     after=("examples/representative",),
     in_snapshot={"chosen_only": True, "max_rows": 24, "samples": 2_048, "evaluations": 50_000, "stand_in": False},
 )
@@ -81,8 +81,9 @@ def compute(
     the row, in the space of the model's own output, while `prediction` is the model's. `slope` is a number's slope in
     its own unit. `error` is the standard error over draws of neighbours (noise "monte-carlo"), `fit` the share of the
     outputs' variance over the neighbours that the line explains (R²). For a linear model it is exact whatever the seed.
-    The spec says for each example how many rows the model was asked about and whether the leading columns are apart;
-    where they are not, columns that never changed an output in a test by themselves and together are given zero.
+    The spec says for each example how many rows the model was asked about, whether the leading columns are `apart`, and
+    their expected `overlap` with those of other neighbours (Jaccard, from the errors; a little cautious, 1: the same);
+    where they are not apart, columns that never changed an output in a test by themselves and together are given zero.
     Raises ParameterError where there are too few neighbours for the columns.
     Source: Ribeiro, Singh & Guestrin 2016 (LIME); Tan, Tian & Li 2023 (GLIME); control variates with cross-fitting as
     Witter, Liu & Musco 2025. Compared with the lime package and with the coefficients of linear models.
@@ -100,7 +101,7 @@ def compute(
     shape = (len(rows), len(pool.names), len(job.target_names))
     phi, error, slope = np.empty(shape), np.empty(shape), np.full(shape, np.nan)
     at, fit = np.empty((2, shape[0], shape[2]))
-    used: dict[str, list[Any]] = {"evaluations": [], "apart": []}
+    used: dict[str, list[Any]] = {"evaluations": [], "apart": [], **({"overlap": []} if leading else {})}
     for i, position in enumerate(job.data.positions[rows]):
         design = neighbourhood(pool, i, shape[0], width).design(samples // 2)
         _enough(design, samples)
@@ -108,6 +109,8 @@ def compute(
         search = Search.begin(design, lambda donors: job.model.predict(pool.gather(donors)), rng, stands_in=stand_in)
         used["apart"].append(settled(search, samples, most, leading))
         used["evaluations"].append(search.asked)
+        if leading is not None:
+            used["overlap"].append(search.overlap(leading))
         line = search.line
         assert line is not None
         phi[i] = search.values
@@ -124,7 +127,9 @@ def compute(
     if leading is not None:
         facts["leading"] = {"columns": leading, "standard_errors": SURE}
     positions = job.data.positions[rows].tolist()
-    return Result(table, {**facts, "examples": {"example": positions, **used}, **_spec(job, rows, background, at, fit)})
+    return Result(
+        table, {**facts, "examples": {"example": positions, **used}, **_spec(job, rows, background, at, fit, used)}
+    )
 
 
 def _enough(design: Design, samples: int) -> None:
@@ -132,13 +137,18 @@ def _enough(design: Design, samples: int) -> None:
         raise ParameterError(f"{samples} neighbours are too few for {len(design.parts)} regressors; raise samples")
 
 
-def _spec(job: Job, rows: Rows, background: Any, at: Rows, fit: Rows) -> dict[str, Any]:
+def _spec(job: Job, rows: Rows, background: Any, at: Rows, fit: Rows, used: dict[str, list[Any]]) -> dict[str, Any]:
     known = fit[np.isfinite(fit)]
     gap = np.abs(at - job.outputs[rows])
     low = int((np.nan_to_num(fit, nan=1.0).min(axis=1) < LOW_FIT).sum())
     notes = (
         [f"For {low} of {len(rows)} rows no straight line explains half of what the model does nearby."] if low else []
     )
+    if doubtful := [each for each, sure in zip(used.get("overlap", ()), used["apart"], strict=False) if not sure]:
+        notes.append(
+            f"For {len(doubtful)} of {len(rows)} rows it is not certain which columns lead: with other neighbours they "
+            f"would overlap by {np.mean(doubtful):.2f} on average (1: the same columns)."
+        )
     return {
         **job.rows_spec(rows),
         **job.background_spec(background),
