@@ -161,6 +161,35 @@ def _bound(
 
 
 @compiled
+def _widest(gain: Floats) -> int:
+    """The test on which most of the spread hangs; -1 where there is none."""
+    cut = -1
+    for test in range(len(gain)):
+        if gain[test] > 0.0 and (cut < 0 or gain[test] > gain[cut]):
+            cut = test
+    return cut
+
+
+@compiled
+def _halves(
+    score: Score, cells: Cells, cut: int, lean: float, box: NDArray[np.uint8], high: NDArray[np.uint8],
+    low: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """The box cut in two at a test, into the half where it leans to lower scores and the other one."""
+    node = score.asked[cut]
+    column = score.nodes.feature[node]
+    p = cells.owner[column]
+    k = cells.column_start[p + 1] - cells.column_start[p]
+    high[:], low[:] = box, box
+    for c in range(cells.start[p], cells.start[p + 1]):
+        at = cells.code_start[p] + (c - cells.start[p]) * k + cells.place[column]
+        if _passes(score.nodes, node, cells.codes[at]) == (lean <= 0.0):
+            high[c] = 0
+        else:
+            low[c] = 0
+
+
+@compiled
 def search(
     score: Score, cells: Cells, box: NDArray[np.uint8], goal: float, budget: int
 ) -> tuple[int, float, NDArray[np.int64], int]:
@@ -188,44 +217,37 @@ def search(
         used += 1
         if bound >= goal:
             continue
-        cut = -1
-        for test in range(len(gain)):
-            if gain[test] > 0.0 and (cut < 0 or gain[test] > gain[cut]):
-                cut = test
+        cut = _widest(gain)
         if cut < 0:  # whichever cells are taken, the bound is the score
             for p in range(n_players):
                 for c in range(cells.start[p], cells.start[p + 1]):
                     if here[c] and found[p] < 0:
                         found[p] = c - cells.start[p]
             return FOUND, bound, found, used
-        node = score.asked[cut]
-        column = score.nodes.feature[node]
-        p = cells.owner[column]
-        k = cells.column_start[p + 1] - cells.column_start[p]
-        low, high = here.copy(), here
-        for c in range(cells.start[p], cells.start[p + 1]):
-            at = cells.code_start[p] + (c - cells.start[p]) * k + cells.place[column]
-            left = _passes(score.nodes, node, cells.codes[at])
-            if left == (lean[cut] <= 0.0):
-                high[c] = 0
-            else:
-                low[c] = 0
-        stack[waiting], stack[waiting + 1] = high, low  # the lower half is looked at first
+        # the lower half is looked at first
+        _halves(score, cells, cut, lean[cut], here, stack[waiting], stack[waiting + 1])
         waiting += 2
     return PROVEN, goal, found, used
 
 
 @compiled
+def _barred(cells: Cells, own: NDArray[np.int64], forbidden: NDArray[np.uint8], box: NDArray[np.uint8]) -> bool:
+    """Whether all combinations of a box change every player of some row of ``forbidden``."""
+    for s in range(len(forbidden)):
+        every = True
+        for p in range(len(own)):
+            if forbidden[s, p] and box[cells.start[p] + own[p]]:
+                every = False
+        if every:
+            return True
+    return False
+
+
+@compiled
 def cheapest(
-    score: Score,
-    cells: Cells,
-    costs: Floats,
-    own: NDArray[np.int64],
-    forbidden: NDArray[np.uint8],
-    goal: float,
-    limit: float,
-    budget: int,
-) -> tuple[int, float, NDArray[np.int64], int]:
+    score: Score, cells: Cells, costs: Floats, own: NDArray[np.int64], forbidden: NDArray[np.uint8], goal: float,
+    limit: float, budget: int,
+) -> tuple[int, float, NDArray[np.int64], int]:  # fmt: skip
     """(PROVEN, FOUND or OPEN; the least cost; its cells (P,); boxes bounded) of a combination with a score of at most
     `goal` that costs less than `limit`; PROVEN: there is none, OPEN: the budget ran out and nothing is claimed.
 
@@ -257,14 +279,7 @@ def cheapest(
             total += floor[p]
         if total >= best:
             continue
-        barred = False
-        for s in range(len(forbidden)):
-            every = True
-            for p in range(n_players):
-                if forbidden[s, p] and here[cells.start[p] + own[p]]:
-                    every = False
-            barred = barred or every
-        if barred:
+        if _barred(cells, own, forbidden, here):
             continue
         for p in range(n_players):  # what is too dear beside the cheapest of all others
             for c in range(cells.start[p], cells.start[p + 1]):
@@ -275,10 +290,7 @@ def cheapest(
         used += 1
         if bound > goal:
             continue
-        cut = -1
-        for test in range(len(gain)):
-            if gain[test] > 0.0 and (cut < 0 or gain[test] > gain[cut]):
-                cut = test
+        cut = _widest(gain)
         if cut < 0:  # every combination of the box has this score
             best, state = total, FOUND
             for p in range(n_players):
@@ -288,17 +300,6 @@ def cheapest(
                 if here[cells.start[p] + own[p]]:
                     found[p] = own[p]
             continue
-        node = score.asked[cut]
-        column = score.nodes.feature[node]
-        p = cells.owner[column]
-        k = cells.column_start[p + 1] - cells.column_start[p]
-        low, high = here.copy(), here
-        for c in range(cells.start[p], cells.start[p + 1]):
-            at = cells.code_start[p] + (c - cells.start[p]) * k + cells.place[column]
-            if _passes(score.nodes, node, cells.codes[at]) == (lean[cut] <= 0.0):
-                high[c] = 0
-            else:
-                low[c] = 0
-        stack[waiting], stack[waiting + 1] = high, low
+        _halves(score, cells, cut, lean[cut], here, stack[waiting], stack[waiting + 1])
         waiting += 2
     return state, best, found, used

@@ -51,11 +51,10 @@ def groups_of(forest: Forest, players: Ints) -> Iterator[Groups]:
     depth, size, inner, height = shape_of(forest.left, forest.right)
     per_tree = np.add.reduceat(np.where(forest.is_leaf, depth, 0), forest.roots[:-1])
     for first, last in runs(per_tree, SLOTS_AT_ONCE):
-        arrays = _groups(
+        found = _trimmed(*_groups(
             forest.feature, forest.left, forest.right, forest.cover, forest.roots[first : last + 1], players,
             depth, size, inner, height, DENSE_BITS, SPARSE_HEIGHT,
-        )  # fmt: skip
-        found = Groups(*arrays)
+        ))  # fmt: skip
         if found.n_bits.max(initial=0) > MOST_BITS:
             raise ValueError(
                 f"a path tests {found.n_bits.max()} distinct players; at most {MOST_BITS} fit into a key. "
@@ -199,25 +198,49 @@ def merge_path(
 
 
 @compiled
+def _room(left: Ints, depth: Ints, begin: int, end: int) -> Groups:
+    """For all groups of the trees with the nodes begin … end - 1; how much of it is needed is not known yet."""
+    leaves, slots = 0, 0
+    for node in range(begin, end):
+        if left[node] < 0:
+            leaves += 1
+            slots += depth[node]
+    conditions = slots + end - begin
+    return Groups(
+        np.empty(leaves, np.int32), np.empty(leaves, np.int32), np.zeros(leaves + 1, np.int32),
+        np.empty(conditions, np.int32), np.empty(conditions, np.uint8), np.empty(conditions, np.uint8),
+        np.zeros(leaves + 1, np.int32), np.empty(leaves, np.int32), np.zeros(leaves + 1, np.int32), np.empty(slots),
+        np.zeros(slots, np.uint64), np.zeros(slots, np.uint64), np.empty(slots, np.uint8),
+        np.zeros(leaves + 1, np.int32), np.empty(slots, np.int32),
+    )  # fmt: skip
+
+
+@compiled
+def _add_slots(
+    made: Groups, s: int, slots: int, above: int, owners: Ints, ratios: Floats, first: int, last: int
+) -> int:  # fmt: skip
+    """One leaf's players, from slot s on. Its group's are player[first:last], which new ones join; the new last."""
+    for slot in range(slots):
+        made.ratio[s + slot] = ratios[slot]
+        made.on[s + slot] = np.uint64(1) << np.uint64(slot) if slot < above else np.uint64(0)
+        q = first
+        while q < last and made.player[q] != owners[slot]:
+            q += 1
+        if q == last:
+            made.player[last] = owners[slot]
+            last += 1
+        made.place[s + slot] = q - first
+    return last
+
+
+@compiled
 def _groups(
     feature: Ints, left: Ints, right: Ints, cover: Floats, roots: Ints, players: Ints,
     depth: Ints, size: Ints, inner: Ints, height: Ints, dense_bits: int, sparse_height: int,
-) -> Any:  # fmt: skip
+) -> tuple[Groups, int, int, int, int]:  # fmt: skip
+    """The groups in more room than they need, and how many groups, conditions, slots and players there are."""
     begin, end = roots[0], roots[-1]
-    n_leaves, n_slots, deepest = 0, 0, 0
-    for node in range(begin, end):
-        if left[node] < 0:
-            n_leaves += 1
-            n_slots += depth[node]
-            deepest = max(deepest, depth[node])
-    n_conditions = n_slots + end - begin
-    tree, n_bits = np.empty(n_leaves, np.int32), np.empty(n_leaves, np.int32)
-    condition_start, leaf_start = np.zeros(n_leaves + 1, np.int32), np.zeros(n_leaves + 1, np.int32)
-    player_start, slot_start = np.zeros(n_leaves + 1, np.int32), np.zeros(n_leaves + 1, np.int32)
-    tests, goes_left = np.empty(n_conditions, np.int32), np.empty(n_conditions, np.uint8)
-    bits, leaf = np.empty(n_conditions, np.uint8), np.empty(n_leaves, np.int32)
-    ratio, on, off = np.empty(n_slots), np.zeros(n_slots, np.uint64), np.zeros(n_slots, np.uint64)
-    place, player = np.empty(n_slots, np.uint8), np.empty(n_slots, np.int32)
+    made, deepest = _room(left, depth, begin, end), depth[begin:end].max()
     path, owners = np.empty(deepest + 2, np.int32), np.empty(deepest + 1, np.int32)
     ratios, slot_of = np.empty(deepest + 1), np.empty(deepest + 1, np.int32)
     bit_of = np.zeros(end - begin, np.int32)  # of the tests inside a group
@@ -226,56 +249,46 @@ def _groups(
     while node < end:
         while node >= roots[t + 1]:
             t += 1
-        path[depth[node]] = node
-        above = merge_path(
-            feature, left, right, cover, players, path, depth[node], owners, ratios, slot_of
-        )  # fmt: skip
+        top = depth[node]
+        path[top] = node
+        above = merge_path(feature, left, right, cover, players, path, top, owners, ratios, slot_of)
         if above + inner[node] > dense_bits and height[node] > sparse_height:
             node += 1
             continue
-        top, p0 = depth[node], p
         for d in range(top):
-            tests[c], bits[c], goes_left[c] = path[d], slot_of[d], 1 if left[path[d]] == path[d + 1] else 0
+            made.node[c], made.bit[c], made.left[c] = path[d], slot_of[d], 1 if left[path[d]] == path[d + 1] else 0
             c += 1
-        for slot in range(above):
-            player[p] = owners[slot]
-            p += 1
-        n_bit = above
+        made.player[p : p + above] = owners[:above]
+        first, p, n_bit = p, p + above, above
         for below in range(node, node + size[node]):
             path[depth[below]] = below
             if left[below] >= 0:
-                tests[c], bits[c], goes_left[c] = below, n_bit, 1
+                made.node[c], made.bit[c], made.left[c] = below, n_bit, 1
                 bit_of[below - begin] = n_bit
-                c += 1
-                n_bit += 1
+                c, n_bit = c + 1, n_bit + 1
                 continue
             slots = merge_path(feature, left, right, cover, players, path, depth[below], owners, ratios, slot_of)
-            for slot in range(slots):
-                ratio[s + slot] = ratios[slot]
-                on[s + slot] = np.uint64(1) << np.uint64(slot) if slot < above else np.uint64(0)
-                q = p0
-                while q < p and player[q] != owners[slot]:
-                    q += 1
-                if q == p:
-                    player[p] = owners[slot]
-                    p += 1
-                place[s + slot] = q - p0
+            p = _add_slots(made, s, slots, above, owners, ratios, first, p)
             for d in range(top, depth[below]):
                 bit = np.uint64(1) << np.uint64(bit_of[path[d] - begin])
                 if left[path[d]] == path[d + 1]:
-                    on[s + slot_of[d]] |= bit
+                    made.on[s + slot_of[d]] |= bit
                 else:
-                    off[s + slot_of[d]] |= bit
-            leaf[n] = below
-            s += slots
-            n += 1
-            slot_start[n] = s
-        tree[g], n_bits[g] = t, n_bit
+                    made.off[s + slot_of[d]] |= bit
+            made.leaf[n] = below
+            n, s = n + 1, s + slots
+            made.slot_start[n] = s
+        made.tree[g], made.n_bits[g] = t, n_bit
         g += 1
-        condition_start[g], leaf_start[g], player_start[g] = c, n, p
+        made.condition_start[g], made.leaf_start[g], made.player_start[g] = c, n, p
         node += size[node]
-    return (
-        tree[:g].copy(), n_bits[:g].copy(), condition_start[: g + 1].copy(), tests[:c].copy(), goes_left[:c].copy(),
-        bits[:c].copy(), leaf_start[: g + 1].copy(), leaf, slot_start, ratio[:s].copy(), on[:s].copy(), off[:s].copy(),
-        place[:s].copy(), player_start[: g + 1].copy(), player[:p].copy(),
-    )  # fmt: skip
+    return made, g, c, s, p
+
+
+def _trimmed(made: Groups, g: int, c: int, s: int, p: int) -> Groups:
+    """To the number of groups, conditions, slots and players."""
+    sizes = {
+        "tree": g, "n_bits": g, "condition_start": g + 1, "node": c, "left": c, "bit": c, "leaf_start": g + 1,
+        "ratio": s, "on": s, "off": s, "place": s, "player_start": g + 1, "player": p,
+    }  # fmt: skip
+    return made._replace(**{name: getattr(made, name)[:size].copy() for name, size in sizes.items()})
