@@ -1,7 +1,8 @@
 """The lines of docs/trackers.md, run by interpreters that have the trackers, which bring pins of their own.
 
 SHOWCAUSE_TRACKERS names one Python or more, with `:` between them: one with `pip install wandb comet_ml dagster kedro`,
-one with `pip install 'zenml[local]'`. Without, these tests are skipped and say so.
+one with `pip install 'zenml[local]'`, one with `pip install apache-airflow`. Without, these tests are skipped and say
+so.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ QUIET = {
 
 
 def test_every_tracker_has_its_lines() -> None:
-    assert list(LINES) == ["wandb", "comet_ml", "dagster", "kedro", "zenml"]
+    assert list(LINES) == ["wandb", "comet_ml", "dagster", "kedro", "zenml", "airflow"]
 
 
 def run(name: str, folder: Path, also: str = "") -> Path:
@@ -51,10 +52,13 @@ def run(name: str, folder: Path, also: str = "") -> Path:
         few = {"require": {"artifacts": ["model/performance"]}}
         model = LogisticRegression().fit(frame, labels)
         sc.explain(model, frame, labels, policy=few).export(folder / "credit-7")
-    (folder / "lines.py").write_text(LINES[name] + also)
+    (folder / "lines.py").write_text(LINES[name])
+    (folder / "check.py").write_text(f"from lines import *\n{also}")
     environment = {**os.environ, **QUIET, "HOME": str(folder), "ZENML_CONFIG_PATH": str(folder / "zen")}
+    environment |= {"AIRFLOW_HOME": str(folder), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    environment |= {"AIRFLOW__CORE__DAGS_FOLDER": str(folder), "MODELS": f"file://{folder}/models"}
     done = subprocess.run(
-        [found[0], "lines.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=180
+        [found[0], "check.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=180
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return folder
@@ -101,3 +105,13 @@ def test_zenml_keeps_every_file(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "back", filter="data")
     (index,) = (tmp_path / "back").rglob("snapshot.json")
     assert sc.open(index.parent).id == sc.open(tmp_path / "credit-7").id
+
+
+@pytest.mark.nightly
+def test_airflow_puts_it_where_the_asset_says_and_fails_on_an_incomplete_one(tmp_path: Path) -> None:
+    database = "from airflow.utils.db import initdb\ninitdb()\n"
+    found = run("airflow", tmp_path, f"{database}assert run.test().state == 'success'")
+    assert sc.open(found / "models/credit-7/explanation").id == sc.open(found / "credit-7").id
+    metrics = json.loads((found / "credit-7" / "metrics.json").read_text())
+    (found / "credit-7" / "metrics.json").write_text(json.dumps({**metrics, "showcause_complete": 0}))
+    run("airflow", tmp_path, f"{database}assert run.test().state == 'failed'")
