@@ -25,6 +25,7 @@ from showcause.adapters.trees import TreeView
 from showcause.core.errors import DataError
 from showcause.core.rules import Condition
 from showcause.kernels.trees import boxes
+from showcause.kernels.trees import reach as reaches
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,10 @@ class CellView:
             [p.columns.astype(np.int64) for p in self.players],
             [p.codes.astype(np.int64) for p in self.players],
         )
+
+    @cached_property
+    def reach(self) -> reaches.Reach | None:
+        return reaches.reach(self.view.forest, self.kernel)
 
     def codes(self, at: Rows) -> Rows:
         """(rows, players) cells → what the forest walks by; columns that nobody splits are 0."""

@@ -16,9 +16,7 @@ import numpy as np
 from showcause.adapters.cells import numbers
 from showcause.adapters.distance import cost, middles, units
 from showcause.adapters.frame import Frame, Rows
-from showcause.adapters.model import Model
 from showcause.adapters.recourse import Allowed
-from showcause.adapters.replaced import forest_view
 
 DONORS = 5  # rows that the search begins from
 EACH = 4  # rows asked about for each feature, below which fewer beginnings are followed
@@ -85,20 +83,6 @@ class Pool:
             if way and not np.isnan(own):
                 good &= (after - own) * way > 0
         return good
-
-
-def answers(model: Model, X: Frame, pool: Pool) -> Answer:
-    """What is predicted of picks (rows, features: pool rows), and whether the model's own trees say it: where they were
-    held to its predictions on X, a cell taken from another row is a code taken from there, and no frame is made."""
-    view = forest_view(model, X)
-    if view is None:
-        return lambda picks: model.predict(pool.rows.gather(picks)), False
-    codes = view.forest.encode(view.matrix(pool.rows))
-    where = np.array([pool.rows.names.index(name) for name in X.names])
-    columns = where[np.maximum(view.players, 0)]  # of what no column of X decides, every row has the same
-    return lambda picks: view.response(
-        view.forest.predict_codes(codes[picks[:, columns], np.arange(len(columns))])
-    ), True
 
 
 @dataclass

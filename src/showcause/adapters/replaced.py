@@ -103,6 +103,21 @@ def _from_codes(view: TreeView, X: Frame, rows: Rows, moved: Mapping[str, Rows])
     return view.response(view.forest.predict_codes(mixed))
 
 
+def gathered(model: Model, X: Frame, pool: Frame) -> tuple[Callable[[Rows], Rows], bool]:
+    """What is predicted of picks (rows, columns of the pool: its rows whose cells are taken), and whether the model's
+    own trees say it: where they were held to its predictions on X, a cell taken from another row is a code taken from
+    there, and no frame is made."""
+    view = forest_view(model, X)
+    if view is None:
+        return lambda picks: model.predict(pool.gather(picks)), False
+    codes = view.forest.encode(view.matrix(pool))
+    where = np.array([pool.names.index(name) for name in X.names])
+    columns = where[np.maximum(view.players, 0)]  # of what no column of X decides, every row has the same
+    return lambda picks: view.response(
+        view.forest.predict_codes(codes[picks[:, columns], np.arange(len(columns))])
+    ), True
+
+
 def over_grid(model: Model, X: Frame, rows: Rows, grids: Sequence[Mapping[str, Rows]]) -> Iterator[Rows]:
     """For each grid (places, n, outputs): what the model predicts for `rows` (n,) of X where, at place g, each column
     `name` of the grid takes its cell from row grid[name][g]."""

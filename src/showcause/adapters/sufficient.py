@@ -20,6 +20,7 @@ from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.goals import Goal
 from showcause.core.rules import Condition
 from showcause.kernels.trees import boxes
+from showcause.kernels.trees.reach import least
 
 CANDIDATES = 512  # rows of the pool that are tried as witnesses before anything is searched
 FIRST = 8  # every eighth of them first
@@ -82,7 +83,7 @@ class _Question:
 
     def ask(self, box: Rows) -> tuple[Verdict, Rows | None]:
         """The verdict, and where it fails the cells (players,) of a row that the model decides otherwise."""
-        unsure = [goal for goal in self.goals if self._search(goal, box, 1)[0] != boxes.PROVEN]
+        unsure = [goal for goal in self.goals if not self._sure(goal, box)]
         if unsure and (known := self._tried(unsure, box)) is not None:
             return "fails", known
         verdict: Verdict = "holds"
@@ -96,7 +97,7 @@ class _Question:
 
     def holds(self, box: Rows) -> bool:
         """Whether it is proven that no row is decided otherwise; where the effort has run out, by the first bound."""
-        unsure = [goal for goal in self.goals if self._search(goal, box, 1)[0] != boxes.PROVEN]
+        unsure = [goal for goal in self.goals if not self._sure(goal, box)]
         if not unsure or self.left < 2 or self._tried(unsure, box) is not None:
             return not unsure
         return all(self._search(goal, box, self.left)[0] == boxes.PROVEN for goal in unsure)
@@ -105,6 +106,14 @@ class _Question:
     def left(self) -> int:
         """Boxes that one search may bound."""
         return max(1, min(self.effort // SHARE, self.effort - self.visited) // self.nodes)
+
+    def _sure(self, goal: Goal, box: Rows) -> bool:
+        """Whether the first bound proves it."""
+        reach = self.view.reach
+        if reach is None:
+            return self._search(goal, box, 1)[0] == boxes.PROVEN
+        self.visited += self.nodes
+        return bool(least(reach, goal.score, self.view.kernel, box) >= goal.least + goal.slack)
 
     def _search(self, goal: Goal, box: Rows, budget: int) -> tuple[int, float, Rows]:
         least = goal.least + goal.slack

@@ -125,7 +125,7 @@ def _masks(
 
 
 @compiled
-def _number(word: np.uint64) -> np.uint64:
+def number_of(word: np.uint64) -> np.uint64:
     """Of a word with a single bit."""
     return (word * NUMBERING) >> TOP
 
@@ -143,7 +143,7 @@ def _fill_tree(nodes: Nodes, begin: int, end: int, masks: Masks, i: int) -> None
     for node in range(begin, end):
         if nodes.feature[node] < 0:
             below[node - begin] = bit
-            masks.leaf[i, _number(bit)] = node
+            masks.leaf[i, number_of(bit)] = node
             bit = bit << ONE
     masks.word[masks.first[masks.start[i]] : masks.first[masks.start[i + 1]]] = bit - ONE  # all leaves, of 64 too
     for node in range(end - 1, begin - 1, -1):
@@ -181,7 +181,7 @@ def predict_block(masks: Masks, value: Floats, tree_output: Ints, codes: Codes, 
         output, leaf = tree_output[masks.tree[i]], masks.leaf[i]
         for k in range(value.shape[1]):
             for row in range(len(open_)):
-                out[row, output + k] += value[np.uint64(leaf[_number(open_[row])]), k]
+                out[row, output + k] += value[np.uint64(leaf[number_of(open_[row])]), k]
 
 
 @compiled
@@ -214,7 +214,7 @@ def _leaves_block(masks: Masks, roots: Ints, codes: Codes, out: NDArray[Any]) ->
         _open(masks, i, columns, open_)
         of, leaf, root = out[masks.tree[i]], masks.leaf[i], roots[masks.tree[i]]
         for row in range(len(open_)):
-            of[row] = leaf[_number(open_[row])] - root
+            of[row] = leaf[number_of(open_[row])] - root
 
 
 def with_donors(
@@ -272,7 +272,7 @@ def _fill_path(nodes: Nodes, begin: int, end: int, moves: Moves, i: int) -> None
     for node in range(begin, end):
         feature, here = nodes.feature[node], tested[node - begin]
         if feature < 0:
-            number = _number(bit)
+            number = number_of(bit)
             for j in range(ended - begun):
                 if here[j] and moves.player[begun + j] >= 0:
                     moves.path[i, number, moves.length[i, number]] = j
@@ -340,7 +340,7 @@ def _walk_block(
             for number in range(LEAVES):
                 leaf_value[number] = value[masks.leaf[i, number], k]
             for row in range(n):
-                mine = _number(after[0, row])
+                mine = number_of(after[0, row])
                 for p in range(moves.length[i, mine]):
                     move = moves.start[i] + moves.path[i, mine, p]
                     player, a, b = moves.player[move], moves.first[move], moves.first[move + 1]
@@ -349,7 +349,7 @@ def _walk_block(
                         open_ = rest
                         for slot in range(a, b):
                             open_ &= masks.word[moves.at[slot] + theirs[repeat, row, moves.column[slot]]]
-                        out[player, repeat, row, output + k] += leaf_value[_number(open_)] - leaf_value[mine]
+                        out[player, repeat, row, output + k] += leaf_value[number_of(open_)] - leaf_value[mine]
 
 
 class Runs(NamedTuple):
@@ -425,13 +425,13 @@ def _grid_block(
             for number in range(LEAVES):
                 leaf_value[number] = value[masks.leaf[i, number], k]
             for row in range(n):
-                mine = _number(after[0, row])
+                mine = number_of(after[0, row])
                 for p in range(moves.length[i, mine]):
                     move = moves.start[i] + moves.path[i, mine, p]
                     rest = before[moves.first[move] - begin, row] & after[moves.first[move + 1] - begin, row]
                     steps, last = here[row, output + k, moves.player[move]], leaf_value[mine]
                     for run in range(runs.start[move], runs.start[move + 1]):
-                        now = leaf_value[_number(rest & runs.word[run])]
+                        now = leaf_value[number_of(rest & runs.word[run])]
                         steps[runs.place[run]] += now - last
                         last = now
     for player in range(changes.shape[0]):

@@ -33,6 +33,7 @@ import numpy as np
 from showcause.adapters.frame import Rows
 from showcause.adapters.games import attribution_columns
 from showcause.adapters.neighbourhood import SURE, Design, Search, neighbourhood, settled
+from showcause.adapters.replaced import gathered
 from showcause.core.errors import ParameterError
 from showcause.methods.method import Job, Result, method, positive
 
@@ -98,6 +99,7 @@ def compute(
     width = WIDTH * float(np.sqrt(len(job.data.X.names))) if width is None else width
     explained, background = job.data.X.take(rows), job.background()
     pool = explained.stack(background)
+    told, _ = gathered(job.model, job.data.X, pool)
     shape = (len(rows), len(pool.names), len(job.target_names))
     phi, error, slope = np.empty(shape), np.empty(shape), np.full(shape, np.nan)
     at, fit = np.empty((2, shape[0], shape[2]))
@@ -106,7 +108,7 @@ def compute(
         design = neighbourhood(pool, i, shape[0], width).design(samples // 2)
         _enough(design, samples)
         rng = job.rng("neighbours", int(position))
-        search = Search.begin(design, lambda donors: job.model.predict(pool.gather(donors)), rng, stands_in=stand_in)
+        search = Search.begin(design, told, rng, stands_in=stand_in)
         used["apart"].append(settled(search, samples, most, leading))
         used["evaluations"].append(search.asked)
         if leading is not None:

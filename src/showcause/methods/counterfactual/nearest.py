@@ -30,8 +30,9 @@ import numpy as np
 from showcause.adapters.distance import MEANING, Typical
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.games import fitting
-from showcause.adapters.nearest import Answer, Pool, Right, answers, changed, nearest
+from showcause.adapters.nearest import Answer, Pool, Right, changed, nearest
 from showcause.adapters.recourse import allowed
+from showcause.adapters.replaced import gathered
 from showcause.adapters.wanted import Answered, Found, Wanted, asked, neighbours, other, table
 from showcause.core.errors import NotApplicable, ParameterError
 from showcause.methods.method import Job, Result, method, positive
@@ -89,7 +90,7 @@ def compute(
     reference, outputs, sampled = _reference(job)
     limits = allowed(job.data)
     pool = Pool(reference.stack(mine), len(reference), limits, sparsity)
-    answer = answers(job.model, job.data.X, pool)
+    answer = gathered(job.model, job.data.X, pool.rows)
     kept: dict[Wanted, tuple[Typical, Rows]] = {}
     before = job.outputs[chosen]
     answered: list[Answered] = []
