@@ -4,7 +4,7 @@ to everything, on any number of threads."""
 import numpy as np
 from numpy.typing import NDArray
 
-from .trees.compiled import parallel, prange
+from .trees.compiled import compiled, parallel, prange
 
 Floats = NDArray[np.float64]
 
@@ -14,26 +14,28 @@ def squared_distances(a: Floats, b: Floats, category: NDArray[np.bool_], scale: 
 
     A column adds (scale · difference)², another category scale²; one of the two missing adds 1, both missing nothing.
     """
-    out: Floats = np.empty((len(a), len(b)))
-    _squared(np.ascontiguousarray(a), np.ascontiguousarray(b), category, scale, out)
+    out: Floats = np.zeros((len(a), len(b)))
+    _squared(np.ascontiguousarray(a), np.ascontiguousarray(b.T), category, scale, out)
     return out
 
 
 @parallel
 def _squared(a: Floats, b: Floats, category: NDArray[np.bool_], scale: Floats, out: Floats) -> None:
-    n, p = a.shape
-    for j in prange(len(b)):
-        for i in range(n):
-            total = 0.0
-            for c in range(p):
-                x, y = a[i, c], b[j, c]
-                if np.isnan(x) or np.isnan(y):
-                    if np.isnan(x) != np.isnan(y):
-                        total += 1.0
-                elif category[c]:
-                    if x != y:
-                        total += scale[c] * scale[c]
-                else:
-                    d = scale[c] * (x - y)
-                    total += d * d
-            out[i, j] = total
+    """b (p, m): of a row of a, all rows of b are gone through column by column, side by side."""
+    for i in prange(len(a)):
+        for c in range(len(b)):
+            _add(a[i, c], b[c], category[c], scale[c], out[i])
+
+
+@compiled
+def _add(x: float, other: Floats, category: bool, scale: float, total: Floats) -> None:
+    if np.isnan(x):
+        for j in range(len(other)):
+            total[j] += 0.0 if np.isnan(other[j]) else 1.0
+    elif category:
+        for j in range(len(other)):
+            total[j] += 1.0 if np.isnan(other[j]) else (scale * scale if x != other[j] else 0.0)
+    else:
+        for j in range(len(other)):
+            d = scale * (x - other[j])
+            total[j] += 1.0 if np.isnan(other[j]) else d * d

@@ -21,8 +21,9 @@ ALIKE = 1e-9  # what is left of a row's k(l, l) below this is rounding: it is a 
 
 def median_width(squared: Rows) -> float:
     """1 / the median of the squared distances (n, n) between different rows: the kernel's γ; 1 where all are equal."""
-    upper = squared[np.triu_indices(len(squared), 1)]
-    middle = float(np.median(upper[upper > 0])) if (upper > 0).any() else 0.0
+    upper = np.concatenate([row[i + 1 :] for i, row in enumerate(squared)])
+    apart = upper[upper > 0]
+    middle = float(np.median(apart, overwrite_input=True)) if len(apart) else 0.0
     return 1.0 / middle if middle > 0 else 1.0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import masks
-from .compiled import parallel, prange
+from .compiled import compiled, parallel, prange
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
 
 Leaf = NDArray[Any]  # uint16 or uint32
@@ -69,5 +69,10 @@ def _shared(mine: Leaf, leaf: Leaf, weight: Floats, out: Floats) -> None:
         first, last = block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK)
         for tree in range(len(leaf)):
             for e in range(len(out)):
-                for row in range(first, last):
-                    out[e, row] += weight[tree] if leaf[tree, row] == mine[tree, e] else 0.0
+                _add_shared(leaf[tree, first:last], mine[tree, e], weight[tree], out[e, first:last])
+
+
+@compiled
+def _add_shared(leaf: Leaf, mine: int, weight: float, out: Floats) -> None:
+    for row in range(len(out)):
+        out[row] += weight if leaf[row] == mine else 0.0

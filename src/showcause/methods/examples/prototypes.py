@@ -56,7 +56,8 @@ def compute(job: Job, *, prototypes: int = 6, criticisms: int = 4, rows: int = 2
     values = scaled.of(frame)
     squared = squared_distances(values, values, scaled.category, scaled.scale)
     width = kernels.median_width(squared)
-    kernel = np.exp(-width * squared)
+    kernel = np.multiply(squared, -width, out=squared)  # in its place: the matrix is large
+    np.exp(kernel, out=kernel)
     chosen = kernels.prototypes(kernel, prototypes)
     critical = kernels.criticisms(kernel, chosen, criticisms)
     every = kernel.mean()
