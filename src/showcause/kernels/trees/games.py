@@ -31,7 +31,8 @@ from .forest import Floats
 from .patterns import MOST_BITS, Keys
 
 MOST_SUMMED = 10  # players up to which sums over all 2^m sets are cheaper than going through pairs of patterns
-LANES = 8  # quadrature nodes side by side; (MOST_SUMMED + 1) // 2 are used
+LANES = 8  # quadrature nodes side by side, of which so many are used, the others zero:
+NODES = (MOST_SUMMED + 1) // 2
 
 
 class Weights(NamedTuple):
@@ -179,7 +180,7 @@ def _by_sums(
 @compiled
 def _dot(sums: Floats, players: np.uint64, weight: Floats) -> float:
     start, total = players * np.uint64(LANES), 0.0
-    for q in range(LANES):
+    for q in range(NODES):
         total += sums[start + np.uint64(q)] * weight[q]
     return total
 
