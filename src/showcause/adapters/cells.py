@@ -181,7 +181,7 @@ def _player(view: TreeView, pool: Frame, name: str, j: int, columns: Rows, matri
     given = column.values.astype(np.float32).astype(np.float64) if single else column.values
     seen = matrix.astype(np.float32).astype(np.float64) if single else matrix
     if numeric and not zero and _same(seen, given) and not gaps.all():
-        return _split_as_it_is(view, name, j, columns, given, column.values, single)
+        return _split_as_it_is(view, name, j, columns, codes, given, column.values, single)
     if (
         numeric
         and not zero
@@ -197,7 +197,7 @@ def _same(matrix: Rows, values: Rows) -> bool:
 
 
 def _split_as_it_is(
-    view: TreeView, name: str, j: int, columns: Rows, given: Rows, values: Rows, single: bool
+    view: TreeView, name: str, j: int, columns: Rows, seen: Rows, given: Rows, values: Rows, single: bool
 ) -> Player:
     grid = view.forest.grid
     each = [grid.thresholds[grid.start[c] : grid.start[c + 1]] for c in columns]
@@ -205,7 +205,10 @@ def _split_as_it_is(
     ends = np.append(cuts, np.inf)
     codes = np.column_stack([1 + np.searchsorted(own, ends, side="left") for own in each])
     gaps = np.isnan(given)
-    at = np.searchsorted(cuts, np.where(gaps, 0.0, given), side="left")
+    if len(columns) == 1:  # a code says how many of its cuts lie below
+        at = seen[:, 0].astype(np.int64) - 1
+    else:
+        at = np.searchsorted(cuts, np.where(gaps, 0.0, given), side="left")
     if gaps.any():
         codes = np.concatenate([codes, np.zeros((1, len(columns)), codes.dtype)])
         at = np.where(gaps, len(codes) - 1, at)

@@ -104,9 +104,8 @@ def read_model(
         raise DataError("X has no rows; there is nothing to explain")
     with one_thread():
         adapted = adapt(model, raw, task=task, version=version, y=y)
-    frame = Frame.of(X, names=adapted.features) if raw.is_array and adapted.features else raw
-    frame = finite(ordered(adapted, frame), "X")
-    with one_thread():
+        frame = Frame.of(X, names=adapted.features) if raw.is_array and adapted.features else raw
+        frame = finite(ordered(adapted, frame), "X")
         _try(adapted, frame)
     return adapted, frame
 
