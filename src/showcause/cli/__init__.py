@@ -1,13 +1,15 @@
 """The command line: `showcause explain …`, `showcause report …`. Every command is a thin door to the library.
 
-Exit codes: 0 complete; 1 incomplete, or findings; 2 usage or bad input; 3 internal error; 130 interrupted.
+Exit codes: 0 complete; 1 incomplete, or findings; 2 usage or bad input; 3 internal error; 130 interrupted; 143 ended.
 """
 
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 INCOMPLETE, BAD_INPUT, INTERNAL, INTERRUPTED = 1, 2, 3, 130
 
@@ -18,6 +20,7 @@ class Interrupted(Exception):
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code; a traceback is shown with --debug only."""
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run(sys.argv[1:] if words is None else words))
 
 
@@ -49,6 +52,11 @@ def run(words: Sequence[str]) -> int:
 
             traceback.print_exception(error)
         return _failed(error)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """A batch system's way to end a command: what is half done is cleared away, as after Ctrl-C."""
+    sys.exit(128 + number)
 
 
 def _interrupted(said: str = "") -> int:
