@@ -240,13 +240,14 @@ def _add_steps(
                 mean[to + k] += value[node, k] * share[at + m]
             for slot in range(m):
                 first, end = places.start[owners[slot]], places.start[owners[slot] + 1]
-                _valid(met, end - first - 1)
+                of = met[: (end - first + 62) // 64]
+                _valid(of, end - first - 1)
                 for d in range(length):
                     if slot_of[d] == slot:
-                        _meet(here[paths.test[path[d]]], paths.left[path[d]] == path[d + 1], met)
+                        _meet(here[paths.test[path[d]]], paths.left[path[d]] == path[d + 1], of)
                 for k in range(value.shape[1]):
                     less[owners[slot], to + k] += value[node, k] * share[at + m]
-                _add_edges(met, value[node], share[at + slot], steps[first:end, to:])
+                _add_edges(of, value[node], share[at + slot], steps[first:end, to:])
 
 
 @compiled
