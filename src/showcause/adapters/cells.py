@@ -142,9 +142,22 @@ class CellView:
     def codes(self, at: Rows) -> Rows:
         """(rows, players) cells → what the forest walks by; columns that nobody splits are 0."""
         found = np.zeros((len(at), self.view.forest.n_features), self.view.forest.grid.code_dtype)
+        alone, columns, start, flat = self._single
+        found[:, columns] = flat[at[:, alone] + start]
         for number, player in enumerate(self.players):
-            found[:, player.columns] = player.codes[at[:, number]]
+            if len(player.columns) > 1:
+                found[:, player.columns] = player.codes[at[:, number]]
         return found
+
+    @cached_property
+    def _single(self) -> tuple[Rows, Rows, Rows, Rows]:
+        """Of the players with one column: their numbers, the columns, where each one's codes begin, the codes."""
+        alone = [number for number, player in enumerate(self.players) if len(player.columns) == 1]
+        codes = [self.players[number].codes[:, 0] for number in alone]
+        start = np.cumsum([0, *map(len, codes)])[: len(alone)].astype(np.int64)
+        columns = np.array([self.players[number].columns[0] for number in alone], np.int64)
+        flat = np.concatenate([np.zeros(0, np.int64), *codes]).astype(self.view.forest.grid.code_dtype)
+        return np.array(alone, np.int64), columns, start, flat
 
     def margins(self, at: Rows) -> Rows:
         """(rows, outputs) in the additive space."""

@@ -201,13 +201,13 @@ class Grid:
     n_categories: Ints  # (f,) categories that some split names, -1 for a numeric feature
     nodes: Nodes
 
-    @property
+    @cached_property
     def n_codes(self) -> Ints:
         """(f,) how many codes each feature has."""
         numeric = np.diff(self.start) + 2
         return np.where(self.n_categories >= 0, self.n_categories + 2, numeric).astype(np.int32)
 
-    @property
+    @cached_property
     def code_dtype(self) -> type[np.unsignedinteger[Any]]:
         return np.uint16 if self.n_codes.max(initial=0) < 65_000 else np.uint32
 
