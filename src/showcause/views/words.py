@@ -92,13 +92,18 @@ UNSAID = re.compile(
 )
 
 
+TEXTLESS = frozenset({float, int, bool, type(None)})  # what holds no text
+
+
 def clean(value: Any) -> Any:
     """Text, or the text in nested lists and dictionaries, with a mark in place of characters that must not be shown."""
     if isinstance(value, str):
         return value if value.isascii() and value.isprintable() else UNSAID.sub("\ufffd", value)
     if isinstance(value, list):
-        return [clean(item) for item in value]
-    return {clean(key): clean(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [item if type(item) in TEXTLESS else clean(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): item if type(item) in TEXTLESS else clean(item) for key, item in value.items()}
+    return value
 
 
 def number(value: float | None) -> str:
