@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from showcause.kernels.trees import masks
+from showcause.kernels.trees import masks, replaced
 from showcause.kernels.trees.forest import Tree, _predict_block, pack
 from showcause.kernels.trees.leaves import _leaf_table, leaf_table
 from tests.kernels.trees.games import random_forest, random_rows
@@ -62,3 +62,16 @@ def test_large_tables_come_in_parts(monkeypatch):
     assert len(whole) == 1 < len(parts)
     assert np.concatenate([part.tree for part in parts]).tolist() == whole[0].tree.tolist()
     assert np.concatenate([part.word for part in parts]).tolist() == whole[0].word.tolist()
+
+
+def test_of_many_columns_only_those_tested_are_looked_at():
+    forest = random_forest(2, **WHOLE)
+    feature = np.where(forest.feature >= 0, 999 * forest.feature, -1).astype(np.int32)
+    wide = replace(forest, feature=feature, n_features=5000)
+    rows, spread = random_rows(2, 90, 5), np.zeros((90, 5000))
+    spread[:, 999 * np.arange(5)] = rows
+    assert wide.masks.used.tolist() == (999 * forest.masks.used).tolist()
+    assert (wide.predict(spread) == forest.predict(rows)).all()
+    donors = np.arange(90)[None, ::-1]
+    found = replaced(wide, spread, donors, players=np.arange(5000) // 999)
+    assert (found[:5] == replaced(forest, rows, donors)).all()

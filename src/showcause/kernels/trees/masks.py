@@ -39,7 +39,8 @@ class Masks(NamedTuple):
     """Of tree number i of some trees: the columns that it tests are those of slots start[i]:start[i + 1].
 
     tree    (trees,) which of the forest's
-    column  (slots,) of each slot, ascending within a tree
+    used    (u,) the columns that some of these trees test, ascending
+    column  (slots,) of each slot, ascending within a tree; place (slots,) where it stands in ``used``
     first   (slots + 1,) where its words begin, one for each code
     word    the leaves that a code leaves open
     leaf    (trees, 64) the forest's node of each leaf, by the number of its bit
@@ -47,7 +48,9 @@ class Masks(NamedTuple):
 
     tree: Ints
     start: NDArray[np.int64]
+    used: NDArray[np.int64]
     column: NDArray[np.int64]
+    place: NDArray[np.int64]
     first: NDArray[np.int64]
     word: Words
     leaf: Ints
@@ -55,7 +58,8 @@ class Masks(NamedTuple):
 
 class Moves(NamedTuple):
     """The slots of a tree by player: tree i has the moves start[i]:start[i + 1], of players from 0 on, then, if any
-    slots are left, those that nobody moves. Move j has the slots slot[first[j]:first[j + 1]] of ``column`` and ``at``.
+    slots are left, those that nobody moves. Move j has first[j]:first[j + 1] of ``column``, ``place`` and ``at``, which
+    are the slots' columns, their places among those used, and where their words begin.
 
     length, path  (trees, 64) and (trees, 64, longest): the moves that the path to a leaf tests, counted from start[i]
     """
@@ -64,6 +68,7 @@ class Moves(NamedTuple):
     player: NDArray[np.int64]
     first: NDArray[np.int64]
     column: NDArray[np.int64]
+    place: NDArray[np.int64]
     at: NDArray[np.int64]
     length: NDArray[np.uint8]
     path: NDArray[np.uint8]
@@ -102,14 +107,12 @@ def in_parts(forest: Forest, trees: NDArray[np.int64]) -> Iterator[Masks]:
 
 def _slots(forest: Forest, trees: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which of these trees tests which column: both (slots,), by tree, then by column."""
-    tests = np.zeros((len(trees), forest.n_features), np.bool_)
     of = np.full(forest.n_trees, -1, np.int64)
     of[trees] = np.arange(len(trees))
     node = np.repeat(of, np.diff(forest.roots))
     asked = (node >= 0) & ~forest.is_leaf
-    tests[node[asked], forest.feature[asked]] = True
-    tree, column = np.nonzero(tests)
-    return tree, column
+    pairs = np.unique(node[asked] * forest.n_features + forest.feature[asked])
+    return pairs // forest.n_features, pairs % forest.n_features
 
 
 def _masks(
@@ -119,7 +122,9 @@ def _masks(
     start = np.searchsorted(tree, np.arange(len(trees) + 1)).astype(np.int64)
     first = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
     leaf = np.zeros((len(trees), LEAVES), np.int32)
-    made = Masks(trees.astype(np.int32), start, column, first, np.empty(first[-1], np.uint64), leaf)
+    used, place = np.unique(column, return_inverse=True)
+    word = np.empty(first[-1], np.uint64)
+    made = Masks(trees.astype(np.int32), start, used, column, place.astype(np.int64), first, word, leaf)
     _fill(grid.nodes, roots, made)
     return made
 
@@ -175,13 +180,23 @@ def predict(masks: Masks, value: Floats, tree_output: Ints, codes: Codes, out: F
 @compiled
 def predict_block(masks: Masks, value: Floats, tree_output: Ints, codes: Codes, out: Floats) -> None:
     """As ``predict``, on the caller's own thread."""
-    columns, open_ = np.ascontiguousarray(codes.T), np.empty(len(codes), np.uint64)
+    columns, open_ = _columns(codes, masks.used), np.empty(len(codes), np.uint64)
     for i in range(len(masks.tree)):
         _open(masks, i, columns, open_)
         output, leaf = tree_output[masks.tree[i]], masks.leaf[i]
         for k in range(value.shape[1]):
             for row in range(len(open_)):
                 out[row, output + k] += value[np.uint64(leaf[number_of(open_[row])]), k]
+
+
+@compiled
+def _columns(codes: Codes, used: NDArray[np.int64]) -> Codes:
+    """(u, rows) of the columns used."""
+    found: Codes = np.empty((len(used), len(codes)), codes.dtype)
+    for u in range(len(used)):
+        for row in range(len(codes)):
+            found[u, row] = codes[row, used[u]]
+    return found
 
 
 @compiled
@@ -192,7 +207,7 @@ def _open(masks: Masks, i: int, columns: Codes, open_: Words) -> None:
     while slot < end:  # two at a time, so that what is open is written half as often
         a, b = slot, min(slot + 1, end - 1)
         words, more = masks.word[masks.first[a] :], masks.word[masks.first[b] :]
-        of, other = columns[masks.column[a]], columns[masks.column[b]]
+        of, other = columns[masks.place[a]], columns[masks.place[b]]
         for row in range(len(open_)):
             open_[row] &= words[np.uint64(of[row])] & more[np.uint64(other[row])]
         slot += 2
@@ -209,7 +224,7 @@ def leaves(masks: Masks, roots: Ints, codes: Codes, out: NDArray[Any]) -> None:
 
 @compiled
 def _leaves_block(masks: Masks, roots: Ints, codes: Codes, out: NDArray[Any]) -> None:
-    columns, open_ = np.ascontiguousarray(codes.T), np.empty(len(codes), np.uint64)
+    columns, open_ = _columns(codes, masks.used), np.empty(len(codes), np.uint64)
     for i in range(len(masks.tree)):
         _open(masks, i, columns, open_)
         of, leaf, root = out[masks.tree[i]], masks.leaf[i], roots[masks.tree[i]]
@@ -253,7 +268,7 @@ def _moves(forest: Forest, masks: Masks, owner: Ints) -> Moves:
     who[who == forest.n_features] = -1
     length = np.zeros((len(masks.tree), LEAVES), np.uint8)
     path = np.zeros((len(masks.tree), LEAVES, int(np.diff(start).max(initial=0))), np.uint8)
-    moves = Moves(start, who, first, masks.column[order], masks.first[order], length, path)
+    moves = Moves(start, who, first, masks.column[order], masks.place[order], masks.first[order], length, path)
     _fill_paths(forest.grid.nodes, forest.roots, masks.tree, moves)
     return moves
 
@@ -295,7 +310,7 @@ def _meets(masks: Masks, moves: Moves, i: int, columns: Codes, before: Words, af
     n, count = before.shape[1], end - begin
     before[0], after[count] = ALL, ALL
     for s in range(count):
-        word, of = masks.word[moves.at[begin + s] :], columns[moves.column[begin + s]]
+        word, of = masks.word[moves.at[begin + s] :], columns[moves.place[begin + s]]
         last, now, own = before[s], before[s + 1], after[s]
         for row in range(n):
             w = word[np.uint64(of[row])]
@@ -323,13 +338,14 @@ def _walk_block(
     masks: Masks, moves: Moves, value: Floats, tree_output: Ints, codes: Codes, given: Codes,
     donors: NDArray[np.int64], out: Floats,
 ) -> None:  # fmt: skip
-    columns = np.ascontiguousarray(codes.T)
+    columns = _columns(codes, masks.used)
     n, repeats, width = len(codes), len(donors), value.shape[1]
-    theirs = np.empty((repeats, n, codes.shape[1]), codes.dtype)
+    theirs = np.empty((repeats, n, len(masks.used)), codes.dtype)
     for repeat in range(repeats):
         for row in range(n):
-            theirs[repeat, row] = given[donors[repeat, row]]
-    before = np.empty((codes.shape[1] + 1, n), np.uint64)
+            for u in range(len(masks.used)):
+                theirs[repeat, row, u] = given[donors[repeat, row], masks.used[u]]
+    before = np.empty((len(masks.used) + 1, n), np.uint64)
     after, leaf_value = np.empty_like(before), np.empty(LEAVES)
     for i in range(len(masks.tree)):
         if moves.start[i] == moves.start[i + 1] or moves.player[moves.start[i]] < 0:
@@ -348,7 +364,7 @@ def _walk_block(
                     for repeat in range(repeats):
                         open_ = rest
                         for slot in range(a, b):
-                            open_ &= masks.word[moves.at[slot] + theirs[repeat, row, moves.column[slot]]]
+                            open_ &= masks.word[moves.at[slot] + theirs[repeat, row, moves.place[slot]]]
                         out[player, repeat, row, output + k] += leaf_value[number_of(open_)] - leaf_value[mine]
 
 
@@ -411,9 +427,9 @@ def _walk_grid(
 def _grid_block(
     masks: Masks, moves: Moves, runs: Runs, value: Floats, tree_output: Ints, codes: Codes, changes: Floats
 ) -> None:  # fmt: skip
-    columns = np.ascontiguousarray(codes.T)
+    columns = _columns(codes, masks.used)
     n, width = len(codes), value.shape[1]
-    before = np.empty((codes.shape[1] + 1, n), np.uint64)
+    before = np.empty((len(masks.used) + 1, n), np.uint64)
     after, leaf_value = np.empty_like(before), np.empty(LEAVES)
     here = np.zeros((n, changes.shape[3], changes.shape[0], changes.shape[1]))  # stays in the cache
     for i in range(len(masks.tree)):
