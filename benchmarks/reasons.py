@@ -5,7 +5,8 @@ python benchmarks/reasons.py [rows]
 The mortgage model of the demo (XGBoost, 150 trees, 26 columns, native categories) and its scorecard; the rows are the
 real applications drawn with replacement, numbers moved by up to five per cent so that hardly any two are alike, each
 with an id. Every run is the command in a process of its own, from parquet to parquet. Processor time and peak resident
-memory are the system's own count of that process (`wait4`). Of each output the number of rows and the ids are checked,
+memory are the system's own count of that process (RUSAGE_CHILDREN of a small process that waits for it: the count is
+never below the size of who starts it). Of each output the number of rows and the ids are checked,
 of the largest a hundred rows against `snapshot.why`. The last run gets a terminal, shows its progress there and is
 interrupted as a keyboard does it. Wants an idle machine.
 """
@@ -14,13 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import pty
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,13 @@ MODULE = """
 from showcause.cli.demo import _split, boosting, read_loans, scorecard
 train, test = _split(read_loans(), 0)
 {name} = {name}(train, test, 0)[0]
+"""
+WAITING = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
 ID, BLOCK, CHECKED = "applicant", 100_000, 100
 FOLLOWED = 0.25  # of the work, after which the last run is interrupted
@@ -91,12 +99,9 @@ def command(name: str, store: Path, data: Path, out: Path) -> list[str]:
 
 
 def measured(name: str, store: Path, data: Path, out: Path) -> Run:
-    began = time.perf_counter()
-    child = subprocess.Popen(command(name, store, data, out), cwd=data.parent, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0
-    return Run(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    line = [sys.executable, "-c", WAITING, *command(name, store, data, out)]
+    seconds, cpu, peak = json.loads(subprocess.run(line, cwd=data.parent, check=True, capture_output=True).stdout)
+    return Run(seconds, cpu, peak / 1024)
 
 
 def checked(snapshot: Any, model: Any, data: Path, out: Path, count: int, some: int) -> str:

@@ -296,9 +296,8 @@ def settled(search: Search, samples: int, most: int, leading: int | None) -> boo
     while found < SURE:
         n = len(search.drawn)
         wanted = int(2 ** np.ceil(np.log2(np.clip((SURE / max(found, 0.1)) ** 2, 2, 8)))) * n
-        while wanted > n and search.asked + wanted - n > most:
-            wanted //= 2
-        if wanted <= n:
+        wanted = min(wanted, n + most - search.asked)  # the last time what is left, be it no power of two
+        if wanted < 1.5 * n:
             return False
         search.grow(wanted)
         found = search.apart(leading)

@@ -4,6 +4,7 @@ import pytest
 from catboost import CatBoostClassifier
 from lime.lime_tabular import LimeTabularExplainer
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
@@ -83,7 +84,7 @@ def tops(runs, leading=5):
 X, Y = load_breast_cancer(return_X_y=True)
 NETWORK = make_pipeline(StandardScaler(), MLPClassifier((16,), alpha=1.0, max_iter=600, random_state=0))
 WINE, DIABETES = load_wine(return_X_y=True), load_diabetes(return_X_y=True)
-NETWORKS = MLPRegressor(hidden_layer_sizes=(32,), max_iter=1500, random_state=0)
+NETWORKS = MLPRegressor(hidden_layer_sizes=(32,), max_iter=4000, tol=0.5, random_state=0)
 CATBOOST = {"iterations": 200, "random_seed": 0, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
 CASES = {
     "forest, tumours": (RandomForestClassifier(60, max_depth=6, random_state=0, n_jobs=1), X, Y),
@@ -92,7 +93,7 @@ CASES = {
     "boosted trees, tumours": (GradientBoostingClassifier(random_state=0), X, Y),
     "CatBoost, tumours": (CatBoostClassifier(**CATBOOST), X, Y),
     "network, wine": (clone(NETWORK), *WINE),
-    "support vectors, wine": (make_pipeline(StandardScaler(), SVC(probability=True, random_state=0)), *WINE),
+    "support vectors, wine": (make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(), ensemble=False)), *WINE),
     "Gaussian process, wine": (make_pipeline(StandardScaler(), GaussianProcessClassifier(random_state=0)), *WINE),
     "network, diabetes": (make_pipeline(StandardScaler(), NETWORKS), *DIABETES),
 }
