@@ -27,6 +27,8 @@ def test_rows_taken_mixed_and_gathered():
     same(WHOLE.mix(rows, donors), APART.mix(rows, donors))
     same(WHOLE.gather(picks), APART.gather(picks))
     assert list(WHOLE.gather(picks).native.columns) == ["a", 7, "c"]
+    made = (WHOLE.take(rows), WHOLE.mix(rows, donors), WHOLE.gather(picks))
+    assert all(frame.native.to_numpy().flags.f_contiguous for frame in made)  # as of any frame: BLAS tells them apart
     assert (WHOLE.native.to_numpy()[~np.isnan(VALUES)] == VALUES[~np.isnan(VALUES)]).all()
 
 

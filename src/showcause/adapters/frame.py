@@ -107,8 +107,9 @@ class Frame:
         return np.asarray(self.native) if alike else None
 
     def _of_block(self, block: Rows) -> Frame:
-        """The same columns over other rows (rows, columns) of float64."""
-        made = type(self.native)(block, columns=self.native.columns, copy=False)
+        """The same columns over other rows (rows, columns) of float64. Each column in one piece, as in any other frame:
+        the last bits of a product of matrices depend on it."""
+        made = type(self.native)(np.asfortranarray(block), columns=self.native.columns, copy=False)
         return Frame(made, self.names)
 
     def __len__(self) -> int:
@@ -138,7 +139,7 @@ class Frame:
         if self.is_array:
             return Frame(self.native[rows], self.names)
         if self._block is not None:
-            return self._of_block(self._block[np.asarray(rows, dtype=np.int64)])
+            return self._of_block(self._block.T.take(np.asarray(rows, dtype=np.int64), axis=1).T)
         return Frame(_fresh(self._nw[np.asarray(rows, dtype=np.int64)].to_native()), self.names)
 
     def select(self, names: Sequence[str]) -> Frame:
@@ -172,7 +173,7 @@ class Frame:
         native = self.native
         base = np.asarray(rows, dtype=np.int64)
         if self._block is not None:
-            block = self._block[base]
+            block = self._block.T.take(base, axis=1).T
             for name, picks in donors.items():
                 j = self._position(name)
                 block[:, j] = self._block[picks, j]
