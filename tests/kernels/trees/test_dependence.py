@@ -90,16 +90,32 @@ def test_ice_and_its_mean(shape):
         np.testing.assert_allclose(curves.mean(axis=0), mean, atol=1e-12)
 
 
+@pytest.mark.parametrize("repeats", [1, 9])  # by the donors' own words, and by curves
 @pytest.mark.parametrize("shape", [*SHAPES, *SIZES])
-def test_replaced_by_brute_force(shape):
+def test_replaced_by_brute_force(shape, repeats):
     forest, X, source, players = case(shape)
-    donors = np.random.default_rng(0).integers(0, len(source), (3, len(X)))
+    donors = np.random.default_rng(0).integers(0, len(source), (repeats, len(X)))
     found = replaced(forest, X, donors, source=source, players=players)
     for player in range(players.max() + 1):
-        for repeat in range(3):
+        for repeat in range(repeats):
             columns = players == player
             expected = forest.predict(swapped(X, columns, source[donors[repeat]][:, columns]))
             np.testing.assert_allclose(found[player, repeat], expected, atol=1e-12)
+
+
+def test_rows_whose_leaves_stay_keep_their_prediction_to_the_last_bit():
+    forest, X, _, _ = case("plain")
+    X = np.repeat(X, 5, axis=0)
+    copies = np.arange(len(X))[None] // 5 * 5
+    assert (replaced(forest, X, copies) == forest.predict(X)).all()
+    assert (replaced(forest, X, copies[:, ::-1]) != forest.predict(X)).any()
+
+
+def test_a_leaf_that_is_not_finite_is_refused():
+    forest, X, _, _ = case("plain")
+    forest.value[forest.roots[1] - 1] = np.inf
+    with pytest.raises(ValueError, match="not finite"):
+        every_ice(forest, X, X[:2])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -11,10 +11,13 @@ from sklearn.ensemble import RandomForestClassifier
 from showcause.adapters.forests import read_forest
 from showcause.kernels.trees import (
     counts,
+    curves,
+    every_ice,
     every_partial_dependence,
     interactions,
     interventional,
     joint_partial_dependence,
+    masks,
     path_dependent,
     patterns,
     replaced,
@@ -59,6 +62,7 @@ def everything(forest, X, B):
         every_partial_dependence(forest, X, B, weights=np.arange(1.0, len(X) + 1)),
         joint_partial_dependence(forest, B, X[:40]),
         replaced(forest, X, donors),
+        every_ice(forest, X, B[:9]),
     ]
 
 
@@ -80,8 +84,12 @@ def test_same_bytes_for_any_threads_blocks_and_runs_of_trees(model, request, mon
         (tables, "BUDGET", 50_000),
         (counts, "COUNTS", 300),
         (counts, "BLOCK", 1),
+        (curves, "MOST_ROWS", 9),
+        (curves, "RUNS_PER_REPEAT", 9),
+        (masks, "WORDS", 5_000),
     ]:
         monkeypatch.setattr(module, name, value)
+    forest = read_forest(fitted)  # that has kept no tables
     assert [array.tobytes() for array in everything(forest, X[:150], X[-60:])] == expected
 
 

@@ -27,6 +27,7 @@ from .patterns import merge_path, runs, shape_of
 
 COUNTS = 1 << 22  # held at a time, of the leaves of a run of trees
 WORDS = 1 << 22  # held at a time, of the answers of tests
+RANKED = 1 << 20  # numbers up to which a table tells ranks
 BLOCK = 256  # words of rows that go through a tree together
 
 Words = NDArray[np.uint64]
@@ -57,7 +58,7 @@ class Places(NamedTuple):
 def marginals(forest: Forest, codes: Codes, share: Floats | None, at: Codes, players: Ints) -> Floats:
     """Rows' codes (n, f), their shares (n,) or None for equal ones, codes at (g, f) → mean predictions (g, P, K) with
     each player's columns as in the row of ``at``."""
-    places = _places(forest, at, players)
+    places = places_of(forest, at, players, int(players.max(initial=-1)) + 1)
     test, asked = forest.tests
     depth = shape_of(forest.left, forest.right)[0]
     total = float(len(codes)) if share is None else 1.0
@@ -85,23 +86,33 @@ def marginals(forest: Forest, codes: Codes, share: Floats | None, at: Codes, pla
     return out
 
 
-def _places(forest: Forest, at: Codes, players: Ints) -> Places:
-    n_players = int(players.max(initial=-1)) + 1
+def places_of(forest: Forest, at: Codes, players: Ints, n_players: int) -> Places:
+    """Of codes (g, f); a column of player -1 is nobody's."""
     of, firsts = np.zeros((n_players, len(at)), np.int64), []
     for p in range(n_players):
         number = np.zeros(len(at), np.int64)
         for column in np.flatnonzero(players == p):
-            number = number * forest.grid.n_codes[column] + at[:, column]
-            number = np.unique(number, return_inverse=True)[1].reshape(len(at))
+            number = _ranked(number * forest.grid.n_codes[column] + at[:, column])
         of[p] = number
         first = np.zeros(int(number.max(initial=-1)) + 1, np.int64)
         first[number] = np.arange(len(at))
         firsts.append(first)
     start = np.cumsum([0, *(len(first) + 1 for first in firsts)]).astype(np.int64)
     codes = np.zeros((at.shape[1], max(map(len, firsts), default=0)), at.dtype)
-    for j, p in enumerate(players):
-        codes[j, : len(firsts[p])] = at[firsts[p], j]
+    for j in np.flatnonzero(players >= 0):
+        first = firsts[players[j]]
+        codes[j, : len(first)] = at[first, j]
     return Places(start, of, codes)
+
+
+def _ranked(number: Longs) -> Longs:
+    """(g,) from 0 → the rank of each among the distinct ones."""
+    most = int(number.max(initial=-1)) + 1
+    if most > RANKED:
+        return np.unique(number, return_inverse=True)[1].reshape(number.shape)
+    used = np.zeros(most, np.bool_)
+    used[number] = True
+    return (np.cumsum(used) - 1)[number]
 
 
 def _counted(

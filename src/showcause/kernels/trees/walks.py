@@ -1,6 +1,6 @@
 """Predictions of rows with one player's columns taken from other rows, by walking again only where it matters.
 
-Trees of at most 64 leaves are in ``masks``. For larger ones there are two ways, both exact. *Again*: a tree whose path
+Trees of at most 64 leaves are in ``curves``. For larger ones there are two ways, both exact. *Again*: a tree whose path
 tests the player is walked again from the first of those tests that turns out differently; any player, any split.
 *Curves*: for a player of one numeric column, one walk per row and tree finds at once what every value of the column
 would give, since each test of the column on the path opens a detour for an interval of codes; the detours' differences,
@@ -13,9 +13,10 @@ Notation: n rows, f features, r repeats, g places, K outputs.
 import numpy as np
 from numpy.typing import NDArray
 
-from . import masks
 from .compiled import compiled, parallel, prange
+from .curves import replace_players
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
+from .masks import is_small
 
 BLOCK = 64  # rows that walk one tree together
 CODES_PER_REPEAT = 64  # a curve over this many codes costs about as much as one more walk
@@ -25,11 +26,9 @@ def walk_with_donors(
     forest: Forest, codes: Codes, given: Codes, donors: NDArray[np.int64], owner: Ints, first: int, last: int
 ) -> Floats:
     """Predictions (last - first, r, n, K) with players first … last - 1 from rows donors (r, n) of given."""
-    base = forest.predict_codes(codes)
-    out: Floats = np.empty((last - first, len(donors), *base.shape))
-    out[:] = base
-    asked, small = _asked(owner, first, last), masks.is_small(forest)
-    masks.with_donors(forest, np.flatnonzero(small), codes, given, donors, asked, out)
+    out: Floats = np.empty((last - first, len(donors), len(codes), forest.n_outputs))
+    asked, small = _asked(owner, first, last), is_small(forest)
+    replace_players(forest, np.flatnonzero(small), codes, given, donors, asked, out)
     _walk_large(forest, np.flatnonzero(~small), codes, given, donors, asked, out)
     return out
 
@@ -39,11 +38,9 @@ def walk_over_grid(forest: Forest, codes: Codes, places: Codes, owner: Ints, fir
 
     Cheapest where a player's places stand in the order of its codes.
     """
-    base = forest.predict_codes(codes)
-    out: Floats = np.empty((last - first, len(places), *base.shape))
-    out[:] = base
-    asked, small = _asked(owner, first, last), masks.is_small(forest)
-    masks.on_grid(forest, np.flatnonzero(small), codes, places, asked, out)
+    out: Floats = np.empty((last - first, len(places), len(codes), forest.n_outputs))
+    asked, small = _asked(owner, first, last), is_small(forest)
+    replace_players(forest, np.flatnonzero(small), codes, places, None, asked, out)
     if not small.all():
         donors = np.broadcast_to(np.arange(len(places))[:, None], (len(places), len(codes)))
         _walk_large(forest, np.flatnonzero(~small), codes, places, np.ascontiguousarray(donors), asked, out)
