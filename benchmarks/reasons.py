@@ -19,6 +19,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,7 @@ def interrupted(name: str, store: Path, data: Path, folder: Path) -> tuple[str, 
     pid, terminal = pty.fork()
     if not pid:
         os.chdir(data.parent)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it, and hands that on
         os.execve(line[0], line, {**os.environ, "TERM": "xterm", "COLUMNS": "100"})
     shown, seen, pressed = "", "", False
     with contextlib.suppress(OSError):  # the terminal closes with the process
