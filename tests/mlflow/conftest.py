@@ -112,9 +112,12 @@ def connected(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(variable, server.uri)
     mlflow.set_tracking_uri(server.uri)
     mlflow.set_registry_uri(server.uri)
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)  # another server has others
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
     yield mlflow
     while mlflow.active_run() is not None:
         mlflow.end_run()
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
 
