@@ -36,8 +36,9 @@ def adapt(native: Any) -> Model | None:
 
 
 def _numeric(native: Any, booster: Any) -> bool:
-    """Whether one of XGBoost's own estimators was trained on numbers alone."""
-    return type(native).__module__.startswith("xgboost.") and "c" not in (booster.feature_types or ())
+    """Whether one of XGBoost's own estimators was trained on numbers alone; linear boosters ask for columns' names."""
+    own = type(native).__module__.startswith("xgboost.") and native.booster != "gblinear"
+    return own and "c" not in (booster.feature_types or ())
 
 
 def _as_matrix(raw: Callable[[Any], Any]) -> Callable[[Any], Any]:
