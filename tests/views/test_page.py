@@ -6,12 +6,13 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from showcause.core.errors import ParameterError
 from showcause.core.snapshot import Snapshot, Status
-from showcause.views.page import html, json_for_html, report
+from showcause.views.page import html, json_for_html, limits, report
 
 from . import made
 
@@ -170,3 +171,12 @@ def test_the_policy_allows_nothing_but_the_texts_of_the_page(snapshot: Snapshot)
         a for _, a in Words(page).tags if "style" in a or "onclick" in a or str(a.get("src")).startswith("http")
     ]
     assert len(page.encode()) < 3_000_000
+
+
+def test_a_cap_of_rows_is_listed_once() -> None:
+    class Capped(dict[str, Any]):
+        def head(self, name: str) -> Any:
+            return self[name]
+
+    spec = {"rows": {"count": 4, "sampled_from": 796}, "cap": {"rows": 4, "of_rows": 796, "cells": 9, "of_cells": 12}}
+    assert limits(Capped({"rules/anchor": {"spec": spec}}))[0][1] == "4 of 796 rows, 9 of 12 cells"  # type: ignore[arg-type]

@@ -338,7 +338,7 @@ def limits(snapshot: Snapshot) -> list[tuple[str, str]]:
         if isinstance(cap, Mapping):
             parts += [f"{number(taken)} of {number(of)} {what}" for what, taken, of in caps(cap)]
         if parts:
-            found.append((title(name), ", ".join(parts)))
+            found.append((title(name), ", ".join(dict.fromkeys(parts))))  # a cap of rows says both
     return found
 
 
