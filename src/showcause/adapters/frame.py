@@ -122,14 +122,8 @@ class Frame:
 
     @cached_property
     def _pandas(self) -> list[Any]:
-        """The columns of a pandas frame, of numpy's numbers as arrays: read one by one, a column costs more than its
-        content. Of any other frame none."""
-        if not hasattr(self.native, "iloc"):
-            return []
-        kinds = set(self.native.dtypes)
-        if len(kinds) == 1 and isinstance(kind := kinds.pop(), np.dtype) and kind.kind in "fiu":
-            return list(self.native.to_numpy().T)
-        return [column for _, column in self.native.items()]
+        """The columns of a pandas frame: read one by one, a column costs more than its content. Of any other none."""
+        return [column for _, column in self.native.items()] if hasattr(self.native, "iloc") else []
 
     def _series(self, j: int) -> nw.Series[Any]:
         return self._nw.get_column(self._nw.columns[j])

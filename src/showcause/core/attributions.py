@@ -40,6 +40,8 @@ def read(artifact: Artifact, features: Sequence[str], targets: Sequence[str | No
     column = _places(table["feature"], features)
     named = "target" in table.column_names
     target = _places(table["target"], targets) if named else np.zeros(len(table), dtype=np.int64)
+    if (target < 0).any():
+        raise KeyError(f"{artifact.name} holds classes beside {list(targets)}")
     kept = column >= 0
 
     def cube(name: str) -> Rows:
