@@ -17,7 +17,7 @@ from showcause.core.artifact import Artifact
 from showcause.views.figures.importance import is_group, ranked, weight
 from showcause.views.picture import BARS, Picture, Row, bounds
 from showcause.views.scores import score
-from showcause.views.sentence import Place, Sentence, Share, apart, measured, say, surely
+from showcause.views.sentence import Place, Sentence, Share, apart, say, surely
 from showcause.views.words import Words, clean, listed, short
 
 NOISE = {
@@ -78,7 +78,7 @@ def _labelled(note: str, picture: Picture) -> str:
 
 
 def importance(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = [row for row in ranked(measured(picture.rows)) if not is_group(row)]
+    rows = [row for row in ranked(picture.measured) if not is_group(row)]
     rows.sort(key=lambda row: -weight(row))
     if rows and "term" in rows[0]:
         template = "Largest, times the scale of its column: {name} ({value})."
@@ -114,7 +114,7 @@ def importance(picture: Picture, plain: bool) -> list[Sentence]:
 def _groups(picture: Picture) -> list[Sentence]:
     """What correlated features amount to together, since each alone may seem idle while the others stand in for it."""
     found = []
-    for row in [row for row in ranked(measured(picture.rows)) if is_group(row)][:3]:
+    for row in [row for row in ranked(picture.measured) if is_group(row)][:3]:
         names = listed([picture.words.label(part) for part in row["group"].split(" + ")])
         found.append(say("Together, {names}: {value}.", names=names, value=row["value"]))
     return found
@@ -214,7 +214,7 @@ def _input(picture: Picture, row: Row) -> Place | str:
 
 
 def curve(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = [row for row in measured(picture.rows) if row.get("example") is None]
+    rows = [row for row in picture.measured if row.get("example") is None]
     features = list(dict.fromkeys(row["feature"] for row in rows))
     if not rows:
         singles = len({row["example"] for row in picture.rows if row.get("example") is not None})
@@ -294,7 +294,7 @@ def _gain(picture: Picture, plain: bool) -> list[Sentence]:
 
 def _calibration(picture: Picture, plain: bool) -> list[Sentence]:
     """The bin that lies furthest from the diagonal, where its interval excludes the diagonal."""
-    rows = [row for row in measured(picture.rows) if row.get("at") is not None]
+    rows = [row for row in picture.measured if row.get("at") is not None]
     off = [row for row in rows if _misses(row)]
     if not rows or bounds(rows[0])[0] is None:
         return []
@@ -316,7 +316,7 @@ def _misses(row: Row) -> bool:
 
 
 def _residuals(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = [row for row in measured(picture.rows) if row.get("at") is not None]
+    rows = [row for row in picture.measured if row.get("at") is not None]
     off = [row for row in rows if bounds(row)[0] is not None and surely(row)]
     if not off:
         return []
@@ -335,7 +335,7 @@ CURVES: dict[str, Callable[[Picture, bool], list[Sentence]]] = {
 
 
 def surface(picture: Picture, plain: bool) -> list[Sentence]:
-    rows = measured(picture.rows)
+    rows = picture.measured
     if not rows:
         return []
     low, high = min(rows, key=lambda row: row["value"]), max(rows, key=lambda row: row["value"])

@@ -149,7 +149,7 @@ def _segment(picture: Picture, row: Row) -> str:
 
 
 def _checks(picture: Picture) -> list[Sentence]:
-    rows = [row for row in measured(picture.rows) if row.get("reference") is not None]
+    rows = [row for row in picture.measured if row.get("reference") is not None]
     limit = str(picture.spec.get("limit", "held to"))
     return [
         say("{name}: {value}, {limit} {reference}.", name=_upper(metric(row["metric"])), limit=limit, **_pair(row))

@@ -47,15 +47,6 @@ class Paths(NamedTuple):
     place: Longs  # (N,) where a leaf's counts begin: one for each player on its path, then all rows in the leaf
 
 
-class Walk(NamedTuple):
-    """Where one is in a tree; fields are the arguments of ``merge_path``."""
-
-    path: Ints
-    owners: Ints
-    slot_of: Ints
-    ratios: Floats
-
-
 class Places(NamedTuple):
     """The distinct cells of every player: player p has the places start[p]:start[p + 1] - 1 and one beyond them."""
 
@@ -183,47 +174,30 @@ def _meet(words: Words, left: bool, met: Words) -> None:
             met[word] &= ~words[word]
 
 
-@compiled
-def _walk(deepest: int) -> Walk:
-    return Walk(
-        np.empty(deepest + 1, np.int32), np.empty(deepest, np.int32), np.empty(deepest, np.int32), np.empty(deepest)
-    )
-
-
-@compiled
-def _go_to(paths: Paths, node: int, walk: Walk) -> int:
-    """The next node in preorder: how many players are on the path of the leaf that it is, -1 where it is none."""
-    length = paths.depth[node]
-    walk.path[length] = node
-    if paths.left[node] >= 0:
-        return -1
-    return merge_path(
-        paths.feature, paths.left, paths.right, paths.cover, paths.players, walk.path, length, walk.owners,
-        walk.ratios, walk.slot_of,
-    )  # fmt: skip
-
-
-@compiled
-def _left(paths: Paths, walk: Walk, d: int) -> bool:
-    return paths.left[walk.path[d]] == walk.path[d + 1]
-
-
 @parallel
 def _count(paths: Paths, roots: Ints, words: Words, n: int, share: Floats, found: Floats) -> None:
     """Add to found, from paths.place[leaf] on, the rows (or their weight) that meet all players of the path but one,
     and then all of them."""
     for tree in prange(len(roots) - 1):
         deepest = paths.depth[roots[tree] : roots[tree + 1]].max()
-        walk, met = _walk(deepest), np.empty((deepest, words.shape[1]), np.uint64)
+        path, owners, slot_of = (
+            np.empty(deepest + 1, np.int32),
+            np.empty(deepest, np.int32),
+            np.empty(deepest, np.int32),
+        )
+        ratios, met = np.empty(deepest), np.empty((deepest, words.shape[1]), np.uint64)
         after, before = np.empty((deepest + 1, words.shape[1]), np.uint64), np.empty(words.shape[1], np.uint64)
         for node in range(roots[tree], roots[tree + 1]):
-            m = _go_to(paths, node, walk)
-            if m < 0:
+            length = paths.depth[node]
+            path[length] = node
+            if paths.left[node] >= 0:
                 continue
+            m = merge_path(paths.feature, paths.left, paths.right, paths.cover, paths.players, path, length, owners,
+                           ratios, slot_of)  # fmt: skip
             for slot in range(m):
                 met[slot] = ~np.uint64(0)
-            for d in range(paths.depth[node]):
-                _meet(words[paths.test[walk.path[d]]], _left(paths, walk, d), met[walk.slot_of[d]])
+            for d in range(length):
+                _meet(words[paths.test[path[d]]], paths.left[path[d]] == path[d + 1], met[slot_of[d]])
             _valid(before, n)
             after[m] = before
             for slot in range(m - 1, -1, -1):
@@ -262,25 +236,28 @@ def _add_steps(
     """here (D, words): which places pass each test. Add to steps (places, K), to mean (K,) what leaves are worth, and
     to less (P, K) what those are worth that have the player on their path."""
     deepest = paths.depth[roots[0] : roots[-1]].max()
-    walk, met = _walk(deepest), np.empty(here.shape[1], np.uint64)
+    path, owners, slot_of = np.empty(deepest + 1, np.int32), np.empty(deepest, np.int32), np.empty(deepest, np.int32)
+    ratios, met = np.empty(deepest), np.empty(here.shape[1], np.uint64)
     for tree in range(len(roots) - 1):
         for node in range(roots[tree], roots[tree + 1]):
-            m = _go_to(paths, node, walk)
-            if m < 0:
+            length = paths.depth[node]
+            path[length] = node
+            if paths.left[node] >= 0:
                 continue
+            m = merge_path(paths.feature, paths.left, paths.right, paths.cover, paths.players, path, length, owners,
+                           ratios, slot_of)  # fmt: skip
             at, to = paths.place[node], output[tree]
             for k in range(value.shape[1]):
                 mean[to + k] += value[node, k] * share[at + m]
             for slot in range(m):
-                player = walk.owners[slot]
-                first, end = places.start[player], places.start[player + 1]
+                first, end = places.start[owners[slot]], places.start[owners[slot] + 1]
                 of = met[: (end - first + 62) // 64]
                 _valid(of, end - first - 1)
-                for d in range(paths.depth[node]):
-                    if walk.slot_of[d] == slot:
-                        _meet(here[paths.test[walk.path[d]]], _left(paths, walk, d), of)
+                for d in range(length):
+                    if slot_of[d] == slot:
+                        _meet(here[paths.test[path[d]]], paths.left[path[d]] == path[d + 1], of)
                 for k in range(value.shape[1]):
-                    less[player, to + k] += value[node, k] * share[at + m]
+                    less[owners[slot], to + k] += value[node, k] * share[at + m]
                 _add_edges(of, value[node], share[at + slot], steps[first:end, to:])
 
 
