@@ -123,8 +123,9 @@
   }, { rootMargin: "500px" });
   hosts.forEach((host) => seen.observe(host));
 
-  // The rest follows while nothing else is to do, so that a print or a search finds every chart.
-  const later = window.requestIdleCallback || ((work) => setTimeout(() => work({ timeRemaining: () => 10 }), 60));
+  // The rest follows while nothing else is to do, so that a print or a search finds every chart. In a frame of a busy page
+  // that moment may never come, so it is waited for only a while.
+  const later = window.requestIdleCallback ? (work) => requestIdleCallback(work, { timeout: 500 }) : (work) => setTimeout(work, 60);
   const waiting = hosts.slice();
   function next() {
     const host = waiting.shift();
