@@ -238,7 +238,8 @@ def _sklearn_margin(model: Any, rows: Any) -> Any:
 
 def _xgboost_margin(model: Any, rows: Any) -> Any:
     if hasattr(model, "get_booster"):
-        return model.predict(rows, output_margin=True)
+        plain = plain_numbers(rows) and "c" not in (model.get_booster().feature_types or ())
+        return model.predict(numbers(rows) if plain else rows, output_margin=True)
     import xgboost
 
     names = model.feature_names if isinstance(rows, np.ndarray) else None

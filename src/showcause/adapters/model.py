@@ -12,6 +12,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -88,14 +89,20 @@ def probabilities(outputs: Rows) -> Rows:
     return np.column_stack([1 - outputs[:, 0], outputs[:, 0]]) if outputs.shape[1] == 1 else outputs
 
 
+@lru_cache(maxsize=1)
+def _pools(modules: int) -> Any:
+    """The thread pools of this process: looked for again once more modules are imported, which may bring another."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Models inside run their BLAS, OpenMP and joblib work on one thread, unless they were told another number of
     threads by name; kernels of ours use all cores."""
-    from threadpoolctl import threadpool_limits
-
     with contextlib.ExitStack() as stack:
-        stack.enter_context(threadpool_limits(limits=1))
+        stack.enter_context(_pools(len(sys.modules)).limit(limits=1))
         if "sklearn" in sys.modules:
             import joblib
 

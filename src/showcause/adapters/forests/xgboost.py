@@ -1,17 +1,17 @@
-"""XGBoost: gbtree and dart, one tree per output; read from the model's own JSON.
+"""XGBoost: gbtree and dart, one tree per output; read from the model's own document.
 
 A scikit-learn wrapper that stopped early predicts with its best iteration, and so does the forest; a ``Booster``
 predicts with all of its trees. Categorical columns are the codes that the model was trained on; a code that no split
 names goes left, as the library has it, and so does a missing one where the split says so.
 """
 
-import json
 import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from showcause.adapters.forests import ubjson
 from showcause.kernels.trees.forest import Forest, NotAForest, Tree, pack
 
 LOGISTIC = {"binary:logistic", "reg:logistic"}
@@ -36,12 +36,12 @@ def read(model: Any) -> Forest:
     booster = model.get_booster() if hasattr(model, "get_booster") else model
     if not hasattr(booster, "save_raw"):
         raise NotAForest(f"{type(model).__qualname__} is not a fitted XGBoost model")
-    learner = json.loads(booster.save_raw("json"))["learner"]
-    booster_json = learner["gradient_booster"]
-    if booster_json["name"] == "gblinear":
+    learner = ubjson.loads(bytes(booster.save_raw("ubj")))["learner"]
+    boosting = learner["gradient_booster"]
+    if boosting["name"] == "gblinear":
         raise NotAForest("booster gblinear is a linear model")
-    drop = booster_json.get("weight_drop")  # dart: the weight of each tree
-    gbtree = booster_json["gbtree"]["model"] if "gbtree" in booster_json else booster_json["model"]
+    drop = boosting.get("weight_drop")  # dart: the weight of each tree
+    gbtree = boosting["gbtree"]["model"] if "gbtree" in boosting else boosting["model"]
 
     param = learner["learner_model_param"]
     n_outputs = max(1, int(param["num_class"]), int(param.get("num_target", 1)))
@@ -97,26 +97,25 @@ def _trees_used(model: Any, gbtree: dict[str, Any], learner: dict[str, Any]) -> 
 def _tree(tree: dict[str, Any], output: int, weight: float) -> Tree:
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
         raise NotAForest("multi_strategy='multi_output_tree': its leaves are vectors; train one tree per output")
-    left = np.array(tree["left_children"], np.int32)
-    condition = np.array(tree["split_conditions"], np.float32)
+    left, condition = tree["left_children"], tree["split_conditions"]
     leaf = left < 0
     with np.errstate(over="ignore"):
         below = np.nextafter(condition, np.float32(-np.inf))  # x < t is x <= the float32 before t
     categories = {}
     segments = zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
     for node, start, size in segments:
-        goes_right = np.array(tree["categories"][start : start + size], np.int64)
+        goes_right = tree["categories"][start : start + size]
         goes_left = np.ones(goes_right.max(initial=-1) + 1, np.bool_)
         goes_left[goes_right] = False
-        categories[node] = goes_left
+        categories[int(node)] = goes_left
     return Tree(
-        feature=np.where(leaf, -1, np.array(tree["split_indices"])),
+        feature=np.where(leaf, -1, tree["split_indices"]),
         threshold=below.astype(np.float64),
         left=left,
-        right=np.array(tree["right_children"], np.int32),
-        cover=np.array(tree["sum_hessian"], np.float64),
+        right=tree["right_children"],
+        cover=tree["sum_hessian"],
         value=np.where(leaf, condition.astype(np.float64) * weight, 0.0),
-        default_left=np.array(tree["default_left"], np.bool_),
+        default_left=tree["default_left"],
         categories=categories,
         other_left=np.ones(len(left), np.bool_),
         output=int(output),

@@ -224,40 +224,37 @@ def pack(
     zero_missing: NDArray[np.bool_] | None = None,
 ) -> Forest:
     """Trees with local node ids → one forest, nodes in preorder, unreachable nodes dropped."""
-    parts: dict[str, list[NDArray[Any]]] = {
-        name: []
-        for name in (
-            ["feature", "threshold", "left", "right", "default_left", "categories", "other_left", "cover", "value"]
-        )
-    }
-    sets: list[NDArray[np.bool_]] = []
-    roots, offset = [0], 0
-    for tree in trees:
-        left, right = np.asarray(tree.left, np.int32), np.asarray(tree.right, np.int32)
-        order, place = _preorder(left, right)
-        inner = left[order] >= 0
-        no = np.zeros(len(left), np.bool_)
-        value = np.asarray(tree.value, np.float64).reshape(len(left), -1)
-        categories = np.full(len(left), -1, np.int32)
-        for node, goes_left in tree.categories.items():
-            categories[node] = len(sets)
-            sets.append(np.asarray(goes_left, np.bool_))
-        parts["feature"].append(np.where(inner, np.asarray(tree.feature)[order], -1).astype(np.int32))
-        parts["threshold"].append(np.where(inner, np.asarray(tree.threshold, np.float64)[order], 0.0))
-        parts["left"].append(np.where(inner, place[left[order]] + offset, -1).astype(np.int32))
-        parts["right"].append(np.where(inner, place[right[order]] + offset, -1).astype(np.int32))
-        parts["default_left"].append(np.asarray(no if tree.default_left is None else tree.default_left, bool)[order])
-        parts["other_left"].append(np.asarray(no if tree.other_left is None else tree.other_left, bool)[order])
-        parts["categories"].append(categories[order])
-        parts["cover"].append(np.asarray(tree.cover, np.float64)[order])
-        parts["value"].append(np.where(inner[:, None], 0.0, value[order]))
-        offset += len(order)
-        roots.append(offset)
     if not trees:
         raise NotAForest("the model has no trees")
+    no = [np.zeros(len(tree.left), np.bool_) for tree in trees]
+
+    def flags(name: str) -> NDArray[np.bool_]:
+        given = [getattr(tree, name) for tree in trees]
+        return np.concatenate([no[t] if flag is None else np.asarray(flag, np.bool_) for t, flag in enumerate(given)])
+
+    start = np.cumsum([0, *(len(tree.left) for tree in trees)])
+    left = np.concatenate([np.asarray(tree.left, np.int32) for tree in trees])
+    right = np.concatenate([np.asarray(tree.right, np.int32) for tree in trees])
+    categories, sets = np.full(len(left), -1, np.int32), list[NDArray[np.bool_]]()
+    for first, tree in zip(start[:-1], trees, strict=True):
+        for node, goes_left in tree.categories.items():
+            categories[first + node] = len(sets)
+            sets.append(np.asarray(goes_left, np.bool_))
+    left, right, order, roots = _preorder(left, right, start)
+    inner = left >= 0
+    threshold = np.concatenate([np.asarray(tree.threshold, np.float64) for tree in trees])[order]
+    value = np.concatenate([np.asarray(tree.value, np.float64).reshape(len(tree.left), -1) for tree in trees])[order]
     return Forest(
-        **{name: np.ascontiguousarray(np.concatenate(arrays)) for name, arrays in parts.items()},
-        roots=np.array(roots, np.int32),
+        feature=np.where(inner, np.concatenate([tree.feature for tree in trees])[order], -1).astype(np.int32),
+        threshold=np.where(inner, threshold, 0.0),
+        left=left,
+        right=right,
+        default_left=flags("default_left")[order],
+        categories=categories[order],
+        other_left=flags("other_left")[order],
+        cover=np.concatenate([np.asarray(tree.cover, np.float64) for tree in trees])[order],
+        value=np.where(inner[:, None], 0.0, value),
+        roots=roots,
         tree_output=np.array([tree.output for tree in trees], np.int32),
         base=np.atleast_1d(np.asarray(base, np.float64)),
         n_features=n_features,
@@ -315,18 +312,29 @@ def step(nodes: Nodes, node: int, code: int) -> int:
 
 
 @compiled
-def _preorder(left: Ints, right: Ints) -> tuple[Ints, Ints]:
-    """order: reachable nodes, parents first, left subtree first; place: its inverse, -1 where unreachable."""
-    order, place, stack = np.empty(len(left), np.int32), np.full(len(left), -1, np.int32), [0]
+def _preorder(left: Ints, right: Ints, start: NDArray[np.int64]) -> tuple[Ints, Ints, Ints, Ints]:
+    """left, right: (reachable nodes,) as they are placed, parents first, left subtree first, -1 at leaves; order: where
+    each one stood, tree t from start[t] on, with children's numbers counted from there; roots: (T + 1,)."""
+    order, place = np.empty(len(left), np.int32), np.full(len(left), -1, np.int32)
+    roots = np.zeros(len(start), np.int32)
     count = 0
-    while len(stack) > 0:
-        node = stack.pop()
-        order[count], place[node] = node, count
-        count += 1
-        if left[node] >= 0:
-            stack.append(right[node])
-            stack.append(left[node])
-    return order[:count], place
+    for tree in range(len(start) - 1):
+        stack = [0]
+        while len(stack) > 0:
+            node = stack.pop()
+            order[count], place[start[tree] + node] = start[tree] + node, count
+            count += 1
+            if left[start[tree] + node] >= 0:
+                stack.append(right[start[tree] + node])
+                stack.append(left[start[tree] + node])
+        roots[tree + 1] = count
+    lefts, rights = np.full(count, -1, np.int32), np.full(count, -1, np.int32)
+    for tree in range(len(start) - 1):
+        for at in range(roots[tree], roots[tree + 1]):
+            if left[order[at]] >= 0:
+                lefts[at] = place[start[tree] + left[order[at]]]
+                rights[at] = place[start[tree] + right[order[at]]]
+    return lefts, rights, order[:count], roots
 
 
 def _grid(forest: Forest) -> Grid:
