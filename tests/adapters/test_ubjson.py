@@ -35,9 +35,7 @@ def test_the_binary_document_says_what_the_json_says(booster: str) -> None:
 
 
 def test_every_type_of_the_format_is_read() -> None:
-    data = (
-        b"[TFZi\xffU\xffI\x00\x02l\x00\x00\x00\x03Si\x02\xc3\xa4d?\x80\x00\x00D?\xf0" + bytes(6)
-    )
+    data = b"[TFZi\xffU\xffI\x00\x02l\x00\x00\x00\x03Si\x02\xc3\xa4d?\x80\x00\x00D?\xf0" + bytes(6)
     data = data + b"[#i\x01Z{i\x01aT}]"
     assert ubjson.loads(data) == [True, False, None, -1, 255, 2, 3, "ä", 1.0, 1.0, [None], {"a": True}]
 
