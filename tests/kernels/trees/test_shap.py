@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from showcause.kernels.trees import Tree, interactions, interventional, pack, path_dependent
+from showcause.kernels.trees import Tree, against, interactions, interventional, pack, path_dependent
 from tests.kernels.trees.games import (
     interactions_by_definition,
     interventional_game,
@@ -41,6 +41,29 @@ def test_both_games_by_enumeration(shape, seed):
         game = path_dependent_game(forest, x, players)
         np.testing.assert_allclose(psi[row], shapley(game, players.max() + 1), atol=1e-12)
         np.testing.assert_allclose(mean, game(frozenset()), atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("n", [3, 300])
+def test_several_backgrounds_are_each_alone(shape, n):
+    """To the last bit; ten are more than lie side by side."""
+    forest = random_forest(2, **SHAPES[shape])
+    X, B = random_rows(5, n, forest.n_features), random_rows(6, 50, forest.n_features)
+    parts = [B[start::10][: 1 + start] for start in range(10)]
+    players = np.arange(forest.n_features) // 2
+    phi, base = against(forest, X, parts, players=players)
+    for k, part in enumerate(parts):
+        alone, mean = interventional(forest, X, part, players=players)
+        np.testing.assert_array_equal(phi[k], alone)
+        np.testing.assert_array_equal(base[k], mean)
+
+
+def test_several_backgrounds_where_many_players_are_on_one_path():
+    forest = random_forest(1, n_features=13, n_trees=1, depth=30, chain=True)
+    X, B = random_rows(2, 20, 13), random_rows(3, 60, 13)
+    phi, _ = against(forest, X, [B[:40], B[40:]])
+    for values, part in zip(phi, [B[:40], B[40:]], strict=True):
+        np.testing.assert_array_equal(values, interventional(forest, X, part)[0])
 
 
 def test_zero_cover_is_no_nan():

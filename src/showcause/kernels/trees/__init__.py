@@ -1,9 +1,9 @@
 """The tree engine: one flat forest form, and exact explanations of it.
 
 ``forest`` the form and its prediction · ``patterns`` leaves in groups, one key per row and group · ``games`` what a
-leaf's pattern is worth in each game · ``tables`` the sweep over groups and rows · ``masks`` small trees, a
-word of leaves for each code · ``curves``, ``walks`` rows with columns from elsewhere · ``counts`` partial dependence ·
-``shap``, ``interactions`` and ``dependence`` what callers use.
+leaf's pattern is worth in each game · ``tables`` the sweep over groups and rows · ``folds`` several backgrounds side by
+side · ``masks`` small trees, a word of leaves for each code · ``curves``, ``walks`` rows with columns from elsewhere ·
+``counts`` partial dependence · ``shap``, ``interactions`` and ``dependence`` what callers use.
 """
 
 from .dependence import (

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .folds import against_each
 from .forest import Floats, Forest, players_of
 from .patterns import reach_of
 from .tables import INTERVENTIONAL, PATH_DEPENDENT, sweep
@@ -45,16 +46,10 @@ def against(
 ) -> tuple[Floats, Floats]:
     """`interventional` of the same rows (n, f) against each background: values (backgrounds, n, players, K) and means
     (backgrounds, K). The rows are encoded once."""
-    codes, owners = forest.encode(X), players_of(forest, players)
-    found = []
-    for background in backgrounds:
-        other = forest.encode(background)
-        share = shares_of(len(background), None)
-        phi = sweep(forest, codes, owners, INTERVENTIONAL, False, other, share)
-        found.append(
-            (np.reshape(phi, (len(phi), -1, forest.n_outputs)), weighted_mean(forest.predict_codes(other), share))
-        )
-    return np.stack([phi for phi, _ in found]), np.stack([base for _, base in found])
+    others = [forest.encode(background) for background in backgrounds]
+    base = [weighted_mean(forest.predict_codes(other), shares_of(len(other), None)) for other in others]
+    phi = against_each(forest, forest.encode(X), players_of(forest, players), others)
+    return np.reshape(phi, (len(others), len(X), -1, forest.n_outputs)), np.stack(base)
 
 
 def path_dependent(forest: Forest, X: NDArray[Any], *, players: NDArray[Any] | None = None) -> tuple[Floats, Floats]:
