@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from showcause.core.snapshot import Snapshot, Status
 from showcause.integrations.mlflow import ledger
 from showcause.integrations.mlflow.promote import is_guarded
 from showcause.integrations.mlflow.refs import SNAPSHOT
+from showcause.store.export import packed
 from tests.mlflow.conftest import Server, connected, rows
 from tests.mlflow.guarded import ask, codes, guarded
 from tests.mlflow.registry import POLICY, fresh, made, register
@@ -90,17 +92,31 @@ def on_disk(server: Server, mlflow: Any, ref: str) -> Path:
     return server.folder / "artifacts" / location(mlflow, ref)
 
 
+def forge(folder: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Change what is packed and say so in every index, as whoever forges would."""
+    with zipfile.ZipFile(folder / "snapshot.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    change(files)
+    index = json.loads(files["snapshot.json"])
+    index["files"] = {name: canonical.digest(data) for name, data in files.items() if name != "snapshot.json"}
+    attached = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("attached/*/*") if path.is_file()
+    }
+    for name, data in packed({**files, **attached, "snapshot.json": canonical.dumps(index)}).items():
+        (folder / name).write_bytes(data)
+
+
 def cut(folder: Path) -> None:
-    """Drop an artifact of the snapshot and say so in its index, as whoever forges would."""
-    index = json.loads((folder / "snapshot.json").read_text())
-    gone = "tables/model/performance.json"
-    del index["files"][gone]
-    (folder / "snapshot.json").write_bytes(canonical.dumps(index))
-    (folder / gone).unlink()
+    forge(folder, lambda files: files.pop("tables/model/performance.json") and None)
+
+
+def higher(folder: Path) -> None:
+    name = "tables/importance/permutation.json"
+    forge(folder, lambda files: files.update({name: files[name].replace(b"0.", b"1.", 1)}))
 
 
 def flip(folder: Path) -> None:
-    path = folder / "tables" / "importance" / "permutation.json"
+    path = folder / "snapshot.zip"
     path.write_bytes(path.read_bytes().replace(b"0.", b"1.", 1))
 
 
@@ -110,13 +126,14 @@ def flip(folder: Path) -> None:
         (lambda there, other: shutil.rmtree(there / SNAPSHOT), "SC001"),
         (lambda there, other: flip(there / SNAPSHOT), "SC002"),
         (lambda there, other: cut(there / SNAPSHOT), "SC002"),
+        (lambda there, other: higher(there / SNAPSHOT), "SC002"),
         (lambda there, other: (there / SNAPSHOT / "snapshot.json").write_bytes(b"{" * 100_000), "SC002"),
         (lambda there, other: (there / "model.skops").write_bytes((other / "model.skops").read_bytes()), "SC005"),
         (lambda there, other: (there / "MLmodel").open("a").write("\nloader: x\n"), "SC005"),
         (lambda there, other: (there / "code.py").write_text("import os"), "SC005"),
         (lambda there, other: swap(there / SNAPSHOT, other / SNAPSHOT), "SC005"),
     ],
-    ids=["missing", "tampered", "cut", "garbage", "stale", "described anew", "added to", "another's"],
+    ids=["missing", "tampered", "cut", "forged", "garbage", "stale", "described anew", "added to", "another's"],
 )  # fmt: skip
 def test_what_was_changed_past_the_server_is_refused(
     mlflow: Any, server: Server, name: str, damage: Any, code: str

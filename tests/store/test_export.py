@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import showcause as sc
+from showcause.core import canonical
 from showcause.core.errors import Corrupt, NotFound, ParameterError
-from showcause.store.export import read_export, verify_export
+from showcause.store.export import contents, packed, read_export, verify_export
 from showcause.store.memory import MemoryStore
 from tests.store.test_store import ARTIFACT, make
 
@@ -81,6 +82,46 @@ def test_every_changed_byte_is_found(snapshot, tmp_path):
     assert list(verify_export(folder)) == []
 
 
+def test_a_packed_folder_is_the_same_snapshot_and_every_changed_byte_is_found(snapshot, tmp_path):
+    given = snapshot.objects.attach(snapshot.id, "verdict", b"{}")
+    files = packed(contents(snapshot))
+    assert list(files) == ["snapshot.zip", "attached/verdict/000001.json", "snapshot.json"]
+    folder = write(files, tmp_path / "f")
+    read = read_export(folder)
+    assert (read.id, read.objects.attached(read.id, "verdict")) == (snapshot.id, [given])
+    assert contents(read) == contents(snapshot)
+    for name, data in files.items():
+        for position in range(0, len(data), max(1, len(data) // 60)):
+            (folder / name).write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+            assert list(verify_export(folder)), (name, position)
+        (folder / name).write_bytes(data)
+    assert read_export(folder / "snapshot.zip").id == snapshot.id  # by itself, without what was attached
+
+
+def test_a_packed_folder_with_other_contents_and_a_mended_index_is_refused(snapshot, tmp_path):
+    loose = contents(snapshot)
+    forged = loose["tables/importance/x.json"].replace(b'"value":1', b'"value":9')
+    more = {**loose, "manifest.json": loose["record.json"]}
+    for name, wrong in [
+        ("a", {**loose, "tables/importance/x.json": forged}),
+        ("b", {**loose, "more": b""}),
+        ("c", more),
+    ]:
+        index = canonical.loads(wrong["snapshot.json"])
+        index["files"] = {file: canonical.digest(data) for file, data in wrong.items() if file != "snapshot.json"}
+        found = verify_export(write(packed({**wrong, "snapshot.json": canonical.dumps(index)}), tmp_path / name))
+        assert {f.code for f in found} == {"corrupt"}, name
+    stale = {**packed(loose), "snapshot.zip": packed({**loose, "metrics.json": b"{}"})["snapshot.zip"]}
+    assert [f.code for f in verify_export(write(stale, tmp_path / "d"))] == ["changed"]
+
+
+def write(files, folder):
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
 def test_dropped_added_renamed_and_swapped_files_are_named(snapshot, tmp_path):
     folder = snapshot.export(tmp_path / "f")
     table, manifest = folder / "tables/importance/x.json", folder / "manifest.json"
@@ -97,8 +138,6 @@ def test_dropped_added_renamed_and_swapped_files_are_named(snapshot, tmp_path):
 
 
 def test_a_changed_file_with_a_mended_index_is_still_found(snapshot, tmp_path):
-    from showcause.core import canonical
-
     folder = snapshot.export(tmp_path / "f")
     forged = (folder / "tables/importance/x.json").read_bytes().replace(b'"value":1', b'"value":9')
     (folder / "tables/importance/x.json").write_bytes(forged)

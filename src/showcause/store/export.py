@@ -1,4 +1,4 @@
-"""A snapshot as a plain folder, or the same in one zip: the form in which it travels.
+"""A snapshot as a plain folder, or the same in one zip: the forms in which it travels.
 
     snapshot.json             the index: format, ref, id, and every file with its sha256
     manifest.json record.json
@@ -7,6 +7,9 @@
     blobs/DIGEST              its arrays
     metrics.json              flat numbers for trackers: metric → value
     attached/KIND/000001.json what was attached to the snapshot later: verdicts and signatures, in order
+
+Where every file has its price, as behind a server, the folder is packed: the index, the attachments, and `snapshot.zip`
+with everything else, a whole export itself.
 
 Laws: `read_export(export(s))` has the id of `s`; any byte changed, any file dropped, added, renamed or swapped is
 named; exporting twice gives the same bytes, the zip's too.
@@ -32,6 +35,7 @@ from showcause.store.attached import KINDS, check_kind
 
 FORMAT = "showcause-export/1"
 INDEX = "snapshot.json"
+PACKED = "snapshot.zip"
 MAX_FILES = 10_000
 MAX_BYTES = 2**31
 
@@ -78,6 +82,22 @@ def with_attached(files: Mapping[str, bytes], kind: str, document: bytes) -> dic
     index = canonical.loads(files[INDEX])
     more = {name: data for name, data in files.items() if name != INDEX} | {_attached_name(kind, count + 1): document}
     return _indexed(more, index["ref"], index["id"])
+
+
+def packed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The same `contents` in few files: one zip, which is an export without attachments, and these beside it; the index
+    last."""
+    index = canonical.loads(files[INDEX])
+    own = {name: data for name, data in files.items() if name != INDEX and not name.startswith("attached/")}
+    attached = {name: data for name, data in files.items() if name.startswith("attached/")}
+    return _indexed({PACKED: zipped(_indexed(own, index["ref"], index["id"])), **attached}, index["ref"], index["id"])
+
+
+def _unpacked(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """`contents` of either form, with the index of the one given. Raises Corrupt."""
+    rest = dict(files)
+    data = rest.pop(PACKED, None)
+    return rest if data is None else {**_unzipped(data), **rest}
 
 
 def _indexed(files: dict[str, bytes], ref: str, identity: str) -> dict[str, bytes]:
@@ -151,7 +171,7 @@ def read_export(path: str | os.PathLike[str]) -> Snapshot:
     if findings:
         more = "".join(f"\n  {finding}" for finding in findings[:20])
         raise Corrupt(f"{path} is not as it was exported:{more}")
-    files = _read(Path(path))
+    files = _unpacked(_read(Path(path)))
     index = canonical.loads(files[INDEX])
     manifest, record = Manifest.read(files["manifest.json"]), Record.read(files["record.json"])
     return Snapshot(manifest, record, Exported(files), index["ref"])
@@ -199,9 +219,10 @@ def _index(data: bytes) -> dict[str, Any]:
     return dict(index)
 
 
-def _verify_meaning(files: Mapping[str, bytes], index: Mapping[str, Any]) -> Iterator[Finding]:
+def _verify_meaning(given: Mapping[str, bytes], index: Mapping[str, Any]) -> Iterator[Finding]:
     """The files agree with the index; now they must agree with each other: rebuild all and compare."""
     try:
+        files = _unpacked(given)
         manifest, record = Manifest.read(files["manifest.json"]), Record.read(files["record.json"])
         snapshot = Snapshot(manifest, record, Exported(files), index["ref"])
         if index["id"] != snapshot.id or record.manifest != snapshot.id:
@@ -210,11 +231,12 @@ def _verify_meaning(files: Mapping[str, bytes], index: Mapping[str, Any]) -> Ite
             raise Corrupt(f"the index calls it {index['ref']}, the record {record.name}/{record.version}")
         rebuilt = contents(snapshot)
         rebuilt |= {f"artifacts/{name}.json": artifact.document for name, artifact in snapshot.items()}
+        rebuilt = packed(rebuilt) if PACKED in given else rebuilt
     except (Corrupt, NotFound, KeyError) as error:
-        yield Finding("corrupt", "fail", "manifest.json", str(error))
+        yield Finding("corrupt", "fail", PACKED if PACKED in given else "manifest.json", str(error))
         return
-    for name in sorted({*rebuilt, *files}):
-        if rebuilt.get(name) != files.get(name):
+    for name in sorted({*rebuilt, *given}):
+        if rebuilt.get(name) != given.get(name):
             yield Finding("corrupt", "fail", name, "this file is not what the manifest leads to")
 
 
@@ -223,7 +245,10 @@ def _read(path: Path) -> dict[str, bytes]:
         return _read_folder(path)
     if not path.is_file():
         raise NotFound(f"there is no export at {path}")
-    data = path.read_bytes()
+    return _unzipped(path.read_bytes())
+
+
+def _unzipped(data: bytes) -> dict[str, bytes]:
     if len(data) > MAX_BYTES:
         raise Corrupt(f"{len(data)} bytes, more than the limit of {MAX_BYTES}")
     try:

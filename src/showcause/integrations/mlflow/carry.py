@@ -1,9 +1,9 @@
 """How a snapshot travels with a model of MLflow.
 
-Beside the model's own files lie `explanation_snapshot/`, the exported snapshot (`showcause.open` reads that folder
-as any other export), and `explanation_report/`, what people look at. Both are registered, copied and downloaded with
-the model. The snapshot carries a binding (binding.py) to the bytes of the model that it was logged with. Tags are set
-for search only: no answer of ours rests on one.
+Beside the model's own files lie `explanation_snapshot/`, the exported snapshot in few files, which `showcause.open`
+reads as any other export, and `explanation_report/`, what people look at. Both are registered, copied and downloaded
+with the model. The snapshot carries a binding (binding.py) to the bytes of the model that it was logged with. Tags are
+set for search only: no answer of ours rests on one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,10 @@ from showcause.integrations.mlflow.binding import KIND, Binding, Checked, descri
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear, connect, resolve
 from showcause.integrations.mlflow.report import described, pages
 from showcause.store.attached import KINDS
-from showcause.store.export import INDEX, Exported, contents, read_export, with_attached
+from showcause.store.export import INDEX, PACKED, Exported, contents, packed, read_export, with_attached
 from showcause.trust import keys
 
 TAGS = ("showcause.id", "showcause.complete", "showcause.model")
-PACKED = "snapshot.zip"  # under an evaluation's run, whose model carries the folder
 
 
 def fetch(ref: str | Located, client: Any = None) -> Snapshot:
@@ -46,11 +45,10 @@ def fetch(ref: str | Located, client: Any = None) -> Snapshot:
                 f"{located} carries no {SNAPSHOT}; showcause.mlflow.log(snapshot, …) puts one there, and "
                 "showcause backfill explains what is registered already"
             )
-        packed = folder / SNAPSHOT / PACKED
-        if (
-            not located.model and packed.is_file()
-        ):  # as it was written, for good: what is attached later belongs to the model's copy
-            return replace(read_export(packed), ref=located.ref)
+        alone = folder / SNAPSHOT / PACKED
+        if not located.model and alone.is_file() and not (folder / SNAPSHOT / INDEX).is_file():
+            # an evaluation's run, for good: what is attached later belongs to the model's copy
+            return replace(read_export(alone), ref=located.ref)
         found = read_export(folder / SNAPSHOT)
     return Snapshot(found.manifest, found.record, Carried(located, found), located.ref)
 
@@ -73,17 +71,18 @@ class Carried:
         Conflict where another writer was faster every time."""
         digest = canonical.digest(document)
         for attempt in range(ATTEMPTS):
-            there = _there(self.located, mend=attempt >= PATIENCE)
-            if there is None:  # another writer is at it
+            found = _there(self.located, mend=attempt >= PATIENCE)
+            if found is None:  # another writer is at it
                 time.sleep(0.2)
                 continue
+            there, form = found
             if there.id != manifest:
                 raise NotFound(f"{self.located} carries another snapshot now: {there.id[:12]}, not {manifest[:12]}")
             if digest in there.objects.attached(manifest, kind):
                 self._snapshot = there
                 return digest
-            before = contents(there)
-            after = with_attached(before, kind, document)
+            files = contents(there)
+            before, after = form(files), form(with_attached(files, kind, document))
             new = {name: data for name, data in after.items() if before.get(name) != data}
             put(self.located, SNAPSHOT, new, last=INDEX, instead=False)
         raise Conflict(f"{self.located} is being changed by others all the time; try again")
@@ -92,16 +91,18 @@ class Carried:
 ATTEMPTS, PATIENCE = 20, 5
 
 
-def _there(located: Located, *, mend: bool) -> Snapshot | None:
-    """The snapshot as it lies there now; None where it does not hold together, as while another writer is at it.
+def _there(located: Located, *, mend: bool) -> tuple[Snapshot, Callable[[dict[str, bytes]], dict[str, bytes]]] | None:
+    """The snapshot as it lies there now, and `contents` → files of the form in which it does; None where it does not
+    hold together, as while another writer is at it.
 
     `mend`: two who attached in the same instant left an index that is not about the other's file. Everything else must
     be as the index says; the attachments are then taken as they are, and what is sent next has an index of them all.
     """
     with fetched(located, SNAPSHOT) as work:
         folder = work / SNAPSHOT
+        form = packed if (folder / PACKED).is_file() else dict
         try:
-            return read_export(folder)
+            return read_export(folder), form
         except Corrupt:
             if not mend:
                 return None
@@ -116,12 +117,12 @@ def _there(located: Located, *, mend: bool) -> Snapshot | None:
         for kind in KINDS:
             for document in documents[kind]:
                 files = with_attached(files, kind, document)
-        return replace(found, objects=Exported(files))
+        return replace(found, objects=Exported(files)), form
 
 
 def send(located: Located, files: Mapping[str, bytes]) -> None:
-    """Put the exported folder there, the index last."""
-    put(located, SNAPSHOT, files, last=INDEX)
+    """Put the exported folder there, packed, the index last."""
+    put(located, SNAPSHOT, packed(files), last=INDEX)
 
 
 def log(

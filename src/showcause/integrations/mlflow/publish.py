@@ -20,7 +20,7 @@ from showcause.integrations.mlflow.binding import KIND
 from showcause.integrations.mlflow.refs import REPORT, SNAPSHOT, Located, clear
 from showcause.integrations.mlflow.report import pages
 from showcause.integrations.mlflow.settings import Settings
-from showcause.store.export import contents, with_attached, zipped
+from showcause.store.export import PACKED, contents, with_attached, zipped
 
 if TYPE_CHECKING:
     from showcause.integrations.mlflow.evaluator import Outcome
@@ -104,7 +104,7 @@ def _carry(snapshot: Snapshot, views: dict[str, bytes], found: Places) -> bool:
         return False
 
     def to_run() -> None:
-        put(run, SNAPSHOT, {carry.PACKED: zipped(files)})
+        put(run, SNAPSHOT, {PACKED: zipped(files)})
         if views:
             put(run, REPORT, views)
 

@@ -15,10 +15,9 @@ from showcause.core.errors import NotFound, ParameterError, StoreError
 from showcause.core.snapshot import Manifest
 from showcause.integrations.mlflow import ledger
 from showcause.integrations.mlflow.artifacts import repository
-from showcause.integrations.mlflow.carry import PACKED
 from showcause.integrations.mlflow.refs import SNAPSHOT, SOURCES, Located, clear, resolve
 from showcause.integrations.mlflow.server.settings import Settings, settings
-from showcause.store.export import read_export
+from showcause.store.export import PACKED, read_export
 
 PROXIED = ("mlflow-artifacts", "http", "https")
 PAGE = 1_000
@@ -168,10 +167,10 @@ def made_by(run_ids: set[str]) -> set[str]:
 
 
 def manifest(located: Located) -> Manifest:
-    """Of the folder that a model or a run carries, or of the one file that an evaluation leaves under its run."""
+    """Of what a model or a run carries, as a folder of all files or packed."""
     with clear(str(located)), tempfile.TemporaryDirectory(prefix="showcause-") as work:
         source = repository(located)
         names = {entry.path for entry in source.list_artifacts(SNAPSHOT)}
-        if not located.model and f"{SNAPSHOT}/{PACKED}" in names:
+        if f"{SNAPSHOT}/{PACKED}" in names:
             return read_export(source.download_artifacts(f"{SNAPSHOT}/{PACKED}", dst_path=work)).manifest
         return Manifest.read(Path(source.download_artifacts(f"{SNAPSHOT}/manifest.json", dst_path=work)).read_bytes())
