@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -142,6 +143,14 @@ def test_columns_are_matched_by_name():
     assert ordered(model, Frame.of(data[list("fedcba")])).names == tuple("abcdef")
     with pytest.raises(DataError, match=r"lacks the model's columns \['b'\].*not trained on: \['z'\].*context="):
         ordered(model, Frame.of(data.rename(columns={"b": "z"})))
+
+
+def test_lightgbm_writes_underscores_for_the_spaces_of_names():
+    spaced = pd.DataFrame(X, columns=[f"mean {name}" for name in "abcdef"])
+    model = identity(LGBMClassifier(n_estimators=2, verbose=-1).fit(spaced, Y), Frame.of(spaced))
+    assert ordered(model, Frame.of(spaced[spaced.columns[::-1]])).names == tuple(spaced.columns)
+    with pytest.raises(DataError, match=r"lacks the model's columns \['mean b'\]"):
+        ordered(model, Frame.of(spaced.rename(columns={"mean b": "z"})))
 
 
 def test_a_callable_may_return_labels_and_then_has_scores() -> None:

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from xgboost import XGBClassifier
 
 import showcause
 from showcause.adapters.frame import Frame
@@ -86,6 +87,17 @@ def test_a_category_that_the_model_never_saw_is_refused(tmp_path: Path) -> None:
     data.loc[4, "town"] = "q"
     with pytest.raises(DataError, match=r"'town' has categories that the model was not trained on: \['q'\]"):
         recast(load_model(str(file)).native, data)
+
+
+def test_categories_that_are_numbers_come_back_through_gaps_and_text() -> None:
+    known = pd.Categorical([3, 5, 3, 5] * 5)
+    model = XGBClassifier(n_estimators=1, enable_categorical=True).fit(pd.DataFrame({"kind": known}), [0, 1] * 10)
+    for values in ([3, 5], [3.0, None, 5.0], ["3", "5"]):
+        made = recast(model, pd.DataFrame({"kind": values}))["kind"]
+        assert made.cat.categories.tolist() == [3, 5]
+        assert made.dropna().tolist() == [3, 5]
+    with pytest.raises(DataError, match=r"not trained on: \['4'\]"):
+        recast(model, pd.DataFrame({"kind": [3.0, 4.0]}))
 
 
 def test_categories_that_cannot_be_told_are_refused(tmp_path: Path) -> None:

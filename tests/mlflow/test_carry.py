@@ -13,6 +13,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import showcause as sc
+from showcause.cli import run
 from showcause.core import canonical
 from showcause.integrations.mlflow.binding import PREDICATE, Binding, bindings, digests, problem
 from showcause.integrations.mlflow.carry import bind
@@ -167,10 +168,14 @@ def test_the_binding_fits_these_files_alone(change: str, tmp_path: Path) -> None
 def test_names_with_spaces_and_other_alphabets_work(mlflow: Any, name: str) -> None:
     model = trained()
     sc.mlflow.log(snapshot_of(model), info := logged(mlflow, model), report=False)
-    strange = f"Kredit-Modell für {name} 信用"
-    mlflow.register_model(info.model_uri, strange)
-    mlflow.MlflowClient().set_registered_model_alias(strange, "champion", "1")
-    assert sc.open(f"models:/{strange}@champion").id == sc.open(info.model_uri).id
+    for strange in (f"Kredit-Modell für {name} 信用", f"{name}?a=1&b#c", f"{name}@home", f'it\'s "{name}"'):
+        mlflow.register_model(info.model_uri, strange)
+        sc.promote(f"models:/{strange}/1", "champion", policy=FEW)
+        assert sc.open(f"models:/{strange}@champion").id == sc.open(f"models:/{strange}/latest").id
+        assert sc.check(f"models:/{strange}@champion", FEW).blessed
+        assert run(["log", f"models:/{strange}@champion"]) == 0
+    (there,) = sc.mlflow.backfill(f"models:/{strange}", rows().X)
+    assert there.state == "there already"
 
 
 def test_a_target_may_be_whatever_mlflow_hands_out(mlflow: Any, name: str) -> None:

@@ -16,6 +16,7 @@ import showcause as sc
 from showcause.cli import run
 from showcause.cli.app import app
 from showcause.core.snapshot import Snapshot
+from showcause.integrations.mlflow.refs import Parsed, parsed
 from tests.mlflow.conftest import Server, connected, rows, snapshot_of
 
 POLICY = {"require": {"artifacts": ["importance/permutation", "model/performance", "reasons/cutoff"]}}
@@ -100,6 +101,23 @@ def test_every_spelling_leads_to_the_same_snapshot(mlflow: Any, registered: Regi
 def test_what_is_not_there_is_said(mlflow: Any, registered: Registered, ref: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         sc.open(ref.replace("NAME", registered.name).replace("RUN", registered.runs[0]))
+
+
+@pytest.mark.parametrize(
+    ("ref", "wanted"),
+    [
+        ("models:/credit/7", Parsed("credit", version="7")),
+        ("models:/credit/latest", Parsed("credit")),
+        ("models:/credit/Production/", Parsed("credit", stage="Production")),
+        ("models:/a b?c#d%20e/7/explanation_snapshot", Parsed("a b?c#d%20e", version="7")),
+        ("models:/me@home@champion", Parsed("me@home", alias="champion")),
+        ("models:/me@home/7", Parsed("me@home", version="7")),
+        ("models:/me@my home", Parsed("me@my home")),
+        ("models:/m-12", Parsed("m-12", model_id="m-12")),
+    ],
+)
+def test_a_name_is_read_as_mlflow_allows_it(ref: str, wanted: Parsed) -> None:
+    assert parsed(ref) == wanted
 
 
 # command → words of one call, A and B stand for two REFs of MLflow; and every parameter that takes a REF.

@@ -176,3 +176,8 @@ def test_what_asks_nothing_is_known_as_such() -> None:
     assert not Policy.of(says).asks
     assert not Policy.of({"limits": {}, "require": {"artifacts": []}}).asks
     assert all(Policy.of(value).asks for value in ({"limits": {"a": LIMIT}}, {"require": {"inputs": ["y"]}}))
+
+
+def test_what_is_no_policy_is_said_by_its_type() -> None:
+    with pytest.raises(PolicyError, match="not a int"):
+        Policy.of(3)  # type: ignore[arg-type]

@@ -13,7 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -229,6 +234,28 @@ def test_why_gives_the_reasons_of_one_row_in_any_form() -> None:
         snapshot.why(X.iloc[:2], model)
     with pytest.raises(DataError, match="lacks the columns"):
         snapshot.why({"a": 1.0}, model)
+
+
+def test_single_values_have_the_types_of_the_rows_explained() -> None:
+    """A lone None, an int8 or a whole number where the column has fractions are of no type of their own."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"a": rng.integers(0, 9, 80), "b": rng.normal(size=80), "c": rng.normal(size=80)})
+    rows.loc[::7, "b"] = np.nan
+    rows["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(rows["a"], "D")
+    model = make_pipeline(
+        make_column_transformer(("drop", ["day"]), remainder="passthrough"), HistGradientBoostingClassifier(max_iter=3)
+    ).fit(rows, (rows["a"] + rows["c"] > 4).astype(int))
+    snapshot = sc.explain(model, rows, policy={"require": {"artifacts": ["reasons/cutoff"]}}, progress=False)
+    wanted = snapshot.why(rows.iloc[[7]], model)
+    cells = rows.iloc[7].to_dict() | {"b": None, "a": np.int8(rows["a"][7]), "day": str(rows["day"][7])}
+    for row in (rows.iloc[7], cells, pd.DataFrame([cells | {"day": rows["day"][7]}])):
+        found = snapshot.why(row, model)
+        assert (found.score, found.text) == (wanted.score, wanted.text)
+    for name, value in {"a": "5", "b": True, "c": [1.0], "day": 3}.items():
+        with pytest.raises(DataError, match=f"column '{name}' holds .* values, not"):
+            snapshot.why(cells | {name: value}, model)
+    with pytest.raises(DataError, match="a is string, was int64"):
+        sc.reasons(snapshot, model, rows.assign(a=rows["a"].astype(str)))
 
 
 def test_why_writes_the_letter_of_anybody(tmp_path: Path) -> None:

@@ -58,6 +58,29 @@ ARROW = {
 }
 
 
+def cell(value: Any, kind: str, name: str) -> pa.Array:
+    """One value as a column of the type `kind`, as `pack` says it; None is a missing value of it. Days and times may be
+    text in the form of ISO 8601; what stands for a level keeps its own type. Raises DataError for any other value."""
+    try:
+        given = pa.array([value], from_pandas=True)
+        own, nothing = given.type, pa.types.is_null(given.type)
+        if kind in ("int64", "float64"):
+            fits = pa.types.is_integer(own) or pa.types.is_floating(own) or pa.types.is_decimal(own)
+            wanted = pa.int64() if kind == "int64" and pa.types.is_integer(own) else pa.float64()
+        elif kind in TIMES:
+            fits = pa.types.is_temporal(own) or pa.types.is_string(own)
+            wanted = pa.timestamp("us") if kind == "date" else ARROW[kind]
+        else:
+            fits = pa.types.is_boolean(own) or (kind == "string" and not pa.types.is_nested(own))
+            wanted = ARROW[kind] if nothing else own
+        if fits or nothing:
+            made = pc.cast(given, wanted)
+            return pc.cast(made, pa.date32()) if kind == "date" else made
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        pass
+    raise DataError(f"column {name!r} holds {kind} values, not {str(value)[:80]!r}")
+
+
 def unpack(data: bytes, kinds: Mapping[str, str], like: Frame) -> Frame:
     """The rows, in the container and column types of `like`. Raises Corrupt where the bytes are not of these types."""
     stored = {name: "int64" if kind in TIMES else kind for name, kind in kinds.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from showcause.adapters import sklearn
@@ -22,6 +23,12 @@ def adapt(native: Any) -> Model | None:
     named = as_text(names) if names and not all(n == f"Column_{j}" for j, n in enumerate(names)) else None
     fields = {"family": f"lightgbm.{type(native).__name__}", "digest": identity(native.booster_), "features": named}
     return Model(**{**vars(model), **fields})
+
+
+def spelled(trained: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """The model's names as the data spell them: LightGBM keeps a name with underscores for its spaces."""
+    own = {name.replace(" ", "_"): name for name in given}
+    return tuple(name if name in given else own.get(name, name) for name in trained)
 
 
 def identity(booster: Any) -> str:

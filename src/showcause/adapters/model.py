@@ -133,7 +133,10 @@ def adapt(
     package = next((cls.__module__.split(".")[0] for cls in type(native).__mro__), "")
     model: Model | None = None
     if package in ADAPTERS:
-        model = importlib.import_module(f"showcause.adapters.{ADAPTERS[package]}").adapt(native)
+        adapter = importlib.import_module(f"showcause.adapters.{ADAPTERS[package]}")
+        model = adapter.adapt(native)
+        if model is not None and model.features and hasattr(adapter, "spelled"):
+            model = replace(model, features=adapter.spelled(model.features, X.names))
     if model is None and hasattr(native, "predict") and (hasattr(native, "get_params") or task is None):
         model = importlib.import_module("showcause.adapters.sklearn").adapt(native, task)
     if model is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from showcause.adapters.lightgbm import spelled
 from showcause.core.errors import DataError, InputError, MissingExtra, ParameterError
 
 
@@ -19,27 +20,35 @@ def native(table: pa.Table) -> Any:
 
 def recast(model: Any, X: Any) -> Any:
     """X with the categorical columns that a boosted model was trained with: a CSV cannot say which they were."""
-    levels = _levels(model, X)
-    if not levels:
+    trained = _levels(model, X)
+    if not trained:
         return X
     if isinstance(X, pa.Table):
         raise MissingExtra.of("pandas, which models with categorical columns need,", "demo")
     import pandas
 
     made = X.copy(deep=False)
-    for name, known in levels.items():
+    for name, known in trained.items():
+        levels = {_spelling(level): level for level in known}
         values = X[name].astype(object)
-        if known and isinstance(known[0], str):
-            values = values.map(lambda v: v if v is None or v != v else str(v))
-        unknown = sorted({str(v) for v in values.dropna().unique()} - {str(v) for v in known})
-        if unknown:
+        found = {value: _spelling(value) for value in values.dropna().unique()}
+        if unknown := sorted(set(found.values()) - set(levels)):
             raise DataError(f"column {name!r} has categories that the model was not trained on: {unknown[:8]}")
-        made[name] = pandas.Categorical(values, categories=known)
+        own = values.map({value: levels[text] for value, text in found.items()})
+        made[name] = pandas.Categorical(own, categories=known)
     return made
 
 
+def _spelling(level: Any) -> str:
+    """A level as text: whole numbers without a point, which a gap in their column gives them."""
+    return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+
+
 def worded(model: Any, X: Any) -> Any:
-    """`recast` for a pandas frame in which a categorical column came as its words; any other X as it is."""
+    """`recast` for a pandas frame in which a categorical column came as its words, and for an Arrow table of a model
+    that has such columns; any other X as it is."""
+    if isinstance(X, pa.Table):
+        return recast(model, native(X)) if _levels(model, X) else X
     if type(X).__module__.partition(".")[0] != "pandas":
         return X
     words = [name for name in X.columns if str(X[name].dtype) in ("object", "str", "string")]
@@ -79,7 +88,7 @@ def _lightgbm_levels(booster: Any, X: Any, names: list[str]) -> dict[str, list[A
     levels = booster.pandas_categorical or []
     if not levels:
         return {}
-    trained = booster.feature_name()
+    trained = spelled(booster.feature_name(), names)
     infos = dict(zip(trained, _feature_infos(booster), strict=True))
     columns = [n for n in trained if n in names and ((":" in infos[n] and infos[n][0] != "[") or _is_text(X, n))]
     if len(columns) != len(levels):

@@ -321,9 +321,9 @@ def registered_log(ref: str, trust: Path | None) -> int:
     from showcause.cli.signing import listed, trusted
     from showcause.core.errors import NotFound
     from showcause.integrations.mlflow import ledger
-    from showcause.integrations.mlflow.refs import connect
+    from showcause.integrations.mlflow.refs import connect, parsed
 
-    name, _, alias = ref.removeprefix("models:/").strip("/").partition("@")
+    name, alias = parsed(ref).name, parsed(ref).alias
     client, known = connect(), trusted(trust)
     aliases = [alias] if alias else ledger.logged(client, name)
     found = {one: ledger.entries(client, name, one) for one in aliases}

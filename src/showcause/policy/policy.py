@@ -319,6 +319,8 @@ class Policy:
             return given
         if isinstance(given, Mapping):
             return _checked(given, "policy")
+        if not isinstance(given, str | os.PathLike):
+            raise PolicyError(f"a policy is a path or a mapping of sections, not a {type(given).__name__}")
         path = Path(given)
         try:
             data = path.read_bytes()

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from showcause.adapters.dataset import Dataset, finite, frame_digest
 from showcause.adapters.frame import Frame, Rows
-from showcause.adapters.kept import unpack
+from showcause.adapters.kept import pack, unpack
 from showcause.adapters.model import Model, Task, adapt, one_thread, ordered
 from showcause.adapters.reasons import FOLDS, Engine, Usual, engine_of, split
 from showcause.adapters.recast import native, recast, worded
@@ -177,7 +177,7 @@ class Judge:
         cls, snapshot: Snapshot, model: Any, X: Frame, *, reference: Any, task: Task | None, version: str | None
     ) -> Judge:
         """Raises as `reasons` does."""
-        artifact = _stored(snapshot)
+        artifact = stored(snapshot)
         adapted = _adapted(snapshot, model, X, task, version)
         given = snapshot.manifest.decision
         decision = Decision(given.get("threshold"), given.get("favourable"), str(given.get("source", "")))
@@ -270,7 +270,8 @@ class Judge:
         return told
 
 
-def _stored(snapshot: Snapshot) -> Artifact:
+def stored(snapshot: Snapshot) -> Artifact:
+    """The snapshot's own reasons. Raises NotFound."""
     if SOURCE not in snapshot:
         status = snapshot.statuses.get(SOURCE)
         raise NotFound(f"{snapshot.ref} has no {SOURCE}: {status or 'it was not asked for'}")
@@ -322,8 +323,14 @@ def _reference(snapshot: Snapshot, artifact: Artifact, job: Job, given: Any) -> 
         )
     kept = unpack(artifact.blobs["reference"], artifact.spec["kinds"], job.data.X)
     if frame_digest(kept) != wanted["digest"]:
-        raise ModelError("the reference rows do not fit the columns of X: their types differ")
+        raise DataError(_other_types(artifact.spec["kinds"], job.data.X))
     return kept
+
+
+def _other_types(kept: Mapping[str, str], X: Frame) -> str:
+    kinds = pack(X.take(np.arange(min(1, len(X)))))[1]
+    told = [f"{name} is {kinds[name]}, was {kind}" for name, kind in kept.items() if kinds[name] != kind]
+    return f"the rows are of other types than the rows explained: {'; '.join(told[:6]) or 'their values do not fit'}"
 
 
 def _usual(snapshot: Snapshot, artifact: Artifact) -> dict[str, Usual]:

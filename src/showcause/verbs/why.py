@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -14,13 +14,14 @@ import pyarrow as pa
 
 from showcause.adapters.dataset import Dataset, finite
 from showcause.adapters.frame import Frame
+from showcause.adapters.kept import cell
 from showcause.adapters.model import Task
 from showcause.adapters.recast import native, recast, worded
 from showcause.core.artifact import Artifact
 from showcause.core.errors import DataError
 from showcause.core.snapshot import Snapshot
 from showcause.methods.reasons.cutoff import artifact_of
-from showcause.verbs.reasons import Judge
+from showcause.verbs.reasons import Judge, stored
 from showcause.views.notebook import reasons_html
 from showcause.views.reasons import Row, Wording, ordered, ties
 
@@ -107,17 +108,23 @@ def why(
 
 
 def _one(row: Any, snapshot: Snapshot, model: Any) -> Frame:
-    order = snapshot.manifest.data["order"]
+    order, kinds = snapshot.manifest.data["order"], stored(snapshot).spec["kinds"]
     if isinstance(row, Mapping) or (hasattr(row, "to_dict") and hasattr(row, "index") and not hasattr(row, "columns")):
-        cells = {str(name): value for name, value in dict(row).items()}
-        if lacking := [name for name in order if name not in cells]:
-            raise DataError(f"the row lacks the columns {lacking[:12]}; a missing value is None")
-        table = pa.table({name: pa.array([cells[name]], from_pandas=True) for name in order})
-        return finite(Frame.of(recast(model, native(table))), "the row")
+        return _of_cells({str(name): value for name, value in dict(row).items()}, order, kinds, model)
     bare = isinstance(row, np.ndarray)
     frame = Frame.of(np.atleast_2d(row) if bare else row, what="the row", names=order if bare else None)
     if lacking := [name for name in order if name not in frame.names]:
         raise DataError(f"the row lacks the columns {lacking[:12]}")
     if len(frame) != 1:
         raise DataError(f"give one row; these are {len(frame)} (showcause.reasons takes any number)")
+    if any(pa.types.is_null(frame.arrow(name).type) for name in order):  # a lone None says nothing of its column's type
+        return _of_cells({name: frame.arrow(name)[0].as_py() for name in order}, order, kinds, model)
     return finite(Frame.of(worded(model, frame.select(order).native)), "the row")
+
+
+def _of_cells(cells: Mapping[str, Any], order: Sequence[str], kinds: Mapping[str, str], model: Any) -> Frame:
+    """One row of the types that the snapshot's rows have: single values have none, a missing one least of all."""
+    if lacking := [name for name in order if name not in cells]:
+        raise DataError(f"the row lacks the columns {lacking[:12]}; a missing value is None")
+    table = pa.table({name: cell(cells[name], kinds[name], name) for name in order})
+    return finite(Frame.of(recast(model, native(table))), "the row")

@@ -138,9 +138,10 @@ def versions(ref: str, client: Any) -> list[tuple[str, str]]:
     with clear(ref):
         client.get_registered_model(name)  # no such name is said, and not taken for one without versions
         quoted = f"'{name}'" if "'" not in name else f'"{name}"'
+        asked = f"name={quoted}" if quoted[0] not in name else None  # MLflow's filters know no escape for quotes
         while True:
-            page = client.search_model_versions(f"name={quoted}", max_results=PAGE, page_token=token)
-            found += [str(one.version) for one in page]
+            page = client.search_model_versions(asked, max_results=PAGE, page_token=token)
+            found += [str(one.version) for one in page if one.name == name]
             token = page.token
             if not token:
                 return [(name, version) for version in sorted(found, key=int)]

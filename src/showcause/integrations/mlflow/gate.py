@@ -27,7 +27,7 @@ from showcause.integrations.mlflow.artifacts import fetched
 from showcause.integrations.mlflow.binding import MLMODEL, Binding, bindings, description, digests
 from showcause.integrations.mlflow.carry import Carried, fetch
 from showcause.integrations.mlflow.flavours import flavour
-from showcause.integrations.mlflow.refs import SNAPSHOT, Located, connect, resolve
+from showcause.integrations.mlflow.refs import SNAPSHOT, Located, connect, parsed, resolve
 from showcause.policy.facts import Facts, ModelFacts
 from showcause.policy.judge import judge as by_policy
 from showcause.policy.policy import Policy
@@ -132,7 +132,7 @@ def verdict_on(
     Of an alias its rules in the trust file are asked too, and a review that is overdue refuses. Raises PolicyError,
     TrustError, StoreError.
     """
-    client, alias = connect(client), ref.partition("@")[2]
+    client, alias = connect(client), (parsed(ref).alias or "") if ref.startswith("models:/") else ""
     rules, today = Policy.of(policy), on or day(now())
     try:
         located = resolve(ref, client)

@@ -12,6 +12,7 @@ here. Laws: a version and its copies lead to the same folder; no answer rests on
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ from showcause.integrations.mlflow.background import settle
 SCHEMES = ("models:/", "runs:/")
 SNAPSHOT = "explanation_snapshot"  # the exported snapshot's folder, beside the model's own files
 REPORT = "explanation_report"  # what people look at
+ALIAS = re.compile(r"[\w-]+")
 SOURCES = 16  # copies of copies are followed so far
 
 
@@ -45,6 +47,37 @@ class Located:
 
     def __str__(self) -> str:
         return self.ref
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The parts of a models:/ REF: a logged model's id, or a name with at most one of the others; the name alone: its
+    newest version."""
+
+    name: str
+    version: str | None = None
+    alias: str | None = None
+    stage: str | None = None
+    model_id: str | None = None
+
+
+def parsed(ref: str) -> Parsed:
+    """Read by what MLflow allows in a name, anything but "/" and ":", and in an alias, words and dashes: MLflow's own
+    reading takes a "?" in a name for the beginning of a query. Raises ParameterError."""
+    parts = ref.removeprefix("models:/").strip("/").removesuffix(f"/{SNAPSHOT}").split("/")
+    name, suffix = parts[0], "".join(parts[1:])
+    if len(parts) > 2 or not name.strip() or (len(parts) == 2 and not suffix.strip()):
+        raise ParameterError(
+            f"{ref!r} is no REF of MLflow; give models:/NAME/VERSION, models:/NAME@ALIAS or models:/ID"
+        )
+    if len(parts) == 2:
+        if suffix.isdigit():
+            return Parsed(name, version=suffix)
+        return Parsed(name) if suffix.lower() == "latest" else Parsed(name, stage=suffix)
+    before, at, alias = name.rpartition("@")
+    if at and before.strip() and ALIAS.fullmatch(alias):
+        return Parsed(before, alias=alias)
+    return Parsed(name, model_id=name if name.startswith("m-") else None)
 
 
 def is_ref(ref: object) -> bool:
@@ -95,17 +128,16 @@ def resolve(ref: str, client: Any = None) -> Located:
 
 
 def _model(ref: str, client: Any) -> Located:
-    from mlflow.store.artifact.utils.models import _parse_model_uri, get_model_name_and_version
+    from mlflow.store.artifact.utils.models import _get_latest_model_version
 
-    plain = ref.removesuffix("/").removesuffix(f"/{SNAPSHOT}")
-    parsed = _parse_model_uri(plain)
-    if parsed.model_id is not None:
-        if parsed.model_id.startswith("m-"):
-            return logged(parsed.model_id, client)
-        name, version = get_model_name_and_version(client, f"{plain}/latest")
-    else:
-        name, version = get_model_name_and_version(client, plain)
-    return registered(name, version, client)
+    meant = parsed(ref)
+    if meant.model_id is not None:
+        return logged(meant.model_id, client)
+    if meant.version is not None:
+        return registered(meant.name, meant.version, client)
+    if meant.alias is not None:
+        return registered(meant.name, client.get_model_version_by_alias(meant.name, meant.alias).version, client)
+    return registered(meant.name, _get_latest_model_version(client, meant.name, meant.stage), client)
 
 
 def registered(name: str, version: str | int, client: Any) -> Located:
@@ -124,18 +156,17 @@ def registered(name: str, version: str | int, client: Any) -> Located:
 def _source(version: Any, client: Any) -> str | None:
     """The logged model that a version was made from, through copies of copies; None where there is none."""
     from mlflow.exceptions import MlflowException
-    from mlflow.store.artifact.utils.models import _parse_model_uri
 
     for _ in range(SOURCES):
         source = version.source or ""
         if not source.startswith("models:/"):
             return None
-        parsed = _parse_model_uri(source)
         try:
-            if parsed.model_id is not None:
-                return str(client.get_logged_model(parsed.model_id).model_id)
-            version = client.get_model_version(parsed.name, parsed.version)
-        except MlflowException:  # the source was deleted: what it left can still be read
+            meant = parsed(source)
+            if meant.model_id is not None:
+                return str(client.get_logged_model(meant.model_id).model_id)
+            version = client.get_model_version(meant.name, meant.version)
+        except (MlflowException, ParameterError):  # the source was deleted: what it left can still be read
             return None
     return None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from showcause.adapters.lightgbm import spelled
 from showcause.adapters.model import Task
 from showcause.core.errors import DataError, ModelError
 
@@ -88,7 +89,10 @@ def split(data: Any, wanted: tuple[str, ...] | None) -> tuple[Any, Any]:
     never sees."""
     import pandas as pd
 
-    if wanted is None or not isinstance(data, pd.DataFrame) or not set(wanted) < set(data.columns):
+    if wanted is None or not isinstance(data, pd.DataFrame):
+        return data, None
+    wanted = spelled(wanted, [str(name) for name in data.columns])
+    if not set(wanted) < set(data.columns):
         return data, None
     return data[list(wanted)], data[[name for name in data.columns if name not in wanted]]
 
