@@ -15,7 +15,7 @@ def options(rng, name):
     own = int(rng.integers(size))
     costs = rng.integers(1, 40, size) / 8  # ties are common
     costs[own] = 0.0
-    return Options(name, 0, np.arange(size) * 1.0, np.arange(size), np.arange(size), costs, own)
+    return Options(name, 0, np.arange(size) * 1.0, np.arange(size), costs, own)
 
 
 def every(search, before, limit):

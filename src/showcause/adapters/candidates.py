@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from showcause.adapters.cells import CellView, Player, numbers
-from showcause.adapters.distance import cost, middles, units
+from showcause.adapters.distance import cost, measures
 from showcause.adapters.frame import Rows
 from showcause.adapters.recourse import Allowed
 from showcause.adapters.sufficient import inside
@@ -26,7 +26,6 @@ class Options:
     """What one feature may be set to; `own` is the candidate that leaves it.
 
     values   (candidates,) numbers or positions of levels, ascending (a missing own value last)
-    sources  (candidates,) the pool row that has the value, -1 for a number of its own
     cells    (candidates,) in the player's cells; 0 where no tree looks at the feature
     costs    (candidates,) sparsity included; 0 at `own`
     """
@@ -34,7 +33,6 @@ class Options:
     feature: str
     player: int  # -1 where no tree looks at it
     values: Rows
-    sources: Rows
     cells: Rows
     costs: Rows
     own: int
@@ -48,8 +46,13 @@ class Options:
         keep = keep.copy()
         keep[self.own] = True
         own = int(np.flatnonzero(np.flatnonzero(keep) == self.own)[0])
-        rest = (self.values[keep], self.sources[keep], self.cells[keep], self.costs[keep])
-        return Options(self.feature, self.player, *rest, own)
+        return Options(self.feature, self.player, self.values[keep], self.cells[keep], self.costs[keep], own)
+
+    def source(self, view: CellView, pick: int) -> int | float:
+        """Where a candidate is taken from: the first training row that has it, else a number of its own."""
+        value = self.values[pick]
+        seen = np.flatnonzero(view.pool.column(self.feature).values[: view.trained] == value)
+        return int(seen[0]) if len(seen) else float(value)
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,12 @@ class Table:
     sparsity: float
 
     @cached_property
-    def units(self) -> Rows:
-        return units(self.view.pool, self.view.trained)
+    def measures(self) -> tuple[Rows, Rows]:
+        """(features of the pool,) each: units and medians."""
+        return measures(self.view.pool, self.view.trained)
 
-    @cached_property
-    def middles(self) -> dict[str, float]:
-        pool = self.view.pool
-        return dict(zip(pool.names, middles(pool, self.view.trained).tolist(), strict=True))
+    def _middle(self, name: str) -> float:
+        return float(self.measures[1][self.view.pool.names.index(name)])
 
     @cached_property
     def numbers(self) -> dict[str, Rows]:
@@ -78,15 +80,18 @@ class Table:
         return {name for rule in self.allowed.linear for name in rule.terms}
 
     @cached_property
-    def _seen(self) -> dict[str, tuple[Rows, Rows, Rows]]:
-        """Feature → (values seen in training, ascending; a row of each; its cell)."""
+    def _seen(self) -> dict[str, tuple[Rows, Rows]]:
+        """Feature → (values seen in training, ascending; the cell of each)."""
         found = {}
         for name, number in self._features:
             values = self.view.pool.column(name).values[: self.view.trained]
-            distinct, rows = np.unique(values, return_index=True)
-            rows, distinct = rows[~np.isnan(distinct)], distinct[~np.isnan(distinct)]
-            cells = self.view.players[number].at[rows] if number >= 0 else np.zeros(len(rows), np.int64)
-            found[name] = (distinct, rows, cells)
+            ordered = np.sort(values[~np.isnan(values)])
+            first = np.flatnonzero(np.diff(ordered, prepend=np.nan) != 0)
+            cells = np.zeros(len(first), np.int64)
+            if number >= 0:  # a player's cells are in the order of the values, the missing one behind them all
+                below = np.cumsum(np.bincount(self.view.players[number].at[: self.view.trained]))
+                cells = np.searchsorted(below, first, side="right").astype(np.int64)
+            found[name] = (ordered[first], cells)
         return found
 
     @cached_property
@@ -104,19 +109,19 @@ class Table:
         own = float(column.values[row])
         player = self.view.players[number] if number >= 0 else None
         at = int(player.at[row]) if player is not None else 0
-        values, sources, cells = np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64)
+        values, cells = np.empty(0), np.empty(0, np.int64)
         if name not in self.allowed.frozen:
-            known, rows, where = self._seen[name]
+            known, where = self._seen[name]
             fine = self._fine(name, own, known)
             if not column.is_number:
                 keep = fine & (known != own)
-                values, sources, cells = known[keep], rows[keep], where[keep]
+                values, cells = known[keep], where[keep]
             else:
                 picked = self._picked(name, own, known, where, fine, at)
-                values, sources, cells = known[picked], rows[picked], where[picked]
+                values, cells = known[picked], where[picked]
                 if player is not None and player.cuts is not None and column.kind == "number":
-                    values, sources, cells = self._between(player, name, own, at, values, sources, cells)
-        return self._ordered(name, number, row, own, at, values, sources, cells)
+                    values, cells = self._between(player, name, own, at, values, cells)
+        return self._ordered(name, number, own, at, values, cells)
 
     def _fine(self, name: str, own: float, values: Rows) -> Rows:
         good = np.ones(len(values), np.bool_)
@@ -132,7 +137,7 @@ class Table:
         places = np.flatnonzero(fine)
         if not len(places):
             return places
-        near = np.abs(known[places] - (self.middles[name] if np.isnan(own) else own))
+        near = np.abs(known[places] - (self._middle(name) if np.isnan(own) else own))
         order = np.lexsort((near, where[places]))
         first = np.ones(len(order), np.bool_)
         first[1:] = where[places][order][1:] != where[places][order][:-1]
@@ -143,13 +148,11 @@ class Table:
             return more[known[more] != own]
         return np.sort(picked[where[picked] != at])
 
-    def _between(
-        self, player: Player, name: str, own: float, at: int, values: Rows, sources: Rows, cells: Rows
-    ) -> tuple[Rows, Rows, Rows]:
+    def _between(self, player: Player, name: str, own: float, at: int, values: Rows, cells: Rows) -> tuple[Rows, Rows]:
         """Cells that no training row lies in, within the span of those that do: a number from inside."""
         known = self._seen[name][0]
         if not len(known) or player.cuts is None:
-            return values, sources, cells
+            return values, cells
         whole = bool((known == np.floor(known)).all())
         made: list[tuple[float, int]] = []
         for cell in np.setdiff1d(np.arange(player.known), [*cells.tolist(), at]).tolist():
@@ -157,24 +160,17 @@ class Table:
             if value is not None and known[0] < value < known[-1] and self._fine(name, own, np.array([value]))[0]:
                 made.append((value, cell))
         if not made:
-            return values, sources, cells
-        return (
-            np.append(values, [value for value, _ in made]),
-            np.append(sources, np.full(len(made), -1)),
-            np.append(cells, [cell for _, cell in made]),
-        )
+            return values, cells
+        return np.append(values, [value for value, _ in made]), np.append(cells, [cell for _, cell in made])
 
-    def _ordered(
-        self, name: str, number: int, row: int, own: float, at: int, values: Rows, sources: Rows, cells: Rows
-    ) -> Options:
+    def _ordered(self, name: str, number: int, own: float, at: int, values: Rows, cells: Rows) -> Options:
         column = self.view.pool.column(name)
-        unit = float(self.units[self.view.pool.names.index(name)])
-        costs = cost(column, unit, self.middles[name], own, values) + self.sparsity
-        values, sources, cells = np.append(values, own), np.append(sources, row), np.append(cells, at)
-        costs = np.append(costs, 0.0)
+        unit = float(self.measures[0][self.view.pool.names.index(name)])
+        costs = np.append(cost(column, unit, self._middle(name), own, values) + self.sparsity, 0.0)
+        values, cells = np.append(values, own), np.append(cells, at)
         order = np.argsort(np.where(np.isnan(values), np.inf, values), kind="stable")
         place = int(np.flatnonzero(order == len(order) - 1)[0])
-        return Options(name, number, values[order], sources[order], cells[order].astype(np.int64), costs[order], place)
+        return Options(name, number, values[order], cells[order].astype(np.int64), costs[order], place)
 
 
 def _whole(cuts: Rows, cell: int) -> float | None:
@@ -187,7 +183,7 @@ def _whole(cuts: Rows, cell: int) -> float | None:
 
 def cells_of(view: CellView, row: int, options: Sequence[Options], picks: Rows) -> Rows:
     """(rows, players) cells of the row with candidates picks (rows, options)."""
-    at = np.repeat(view.at[row][None, :], len(picks), axis=0)
+    at = np.repeat(view.of([row]), len(picks), axis=0)
     for number, option in enumerate(options):
         if option.player >= 0:
             at[:, option.player] = option.cells[picks[:, number]]

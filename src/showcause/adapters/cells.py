@@ -122,10 +122,9 @@ class CellView:
     offset: int
     trained: int
 
-    @cached_property
-    def at(self) -> Rows:
-        """(rows of the pool, players) cells."""
-        return np.column_stack([p.at for p in self.players]) if self.players else np.zeros((len(self.pool), 0), int)
+    def of(self, rows: Rows | Sequence[int]) -> Rows:
+        """(rows, players) the cells of these rows of the pool."""
+        return np.array([player.at[rows] for player in self.players], np.int64).reshape(-1, len(rows)).T.copy()
 
     @cached_property
     def kernel(self) -> boxes.Cells:

@@ -26,16 +26,23 @@ MEANING = (
 )
 
 
-def scale(values: Rows) -> float:
-    """The unit of one numeric column, NaN left out."""
+def measure(values: Rows) -> tuple[float, float]:
+    """(the unit, the median) of one numeric column, NaN left out."""
     known = values[~np.isnan(values)]
     if not len(known):
-        return 1.0
-    unit = 1.4826 * float(np.median(np.abs(known - np.median(known))))
-    if unit > 0:
-        return unit
-    low, high = np.quantile(known, [0.25, 0.75])
-    return float(high - low) / 1.349 or float(known.std()) or 1.0
+        return 1.0, 0.0
+    middle = _median(known)
+    unit = 1.4826 * _median(np.abs(known - middle))
+    if unit <= 0:
+        low, high = np.quantile(known, [0.25, 0.75])
+        unit = float(high - low) / 1.349 or float(known.std()) or 1.0
+    return unit, middle
+
+
+def _median(values: Rows) -> float:
+    """As numpy's, which selects where sorting is quicker."""
+    ordered, half = np.sort(values), len(values) // 2
+    return float(ordered[half]) if len(values) % 2 else float((ordered[half - 1] + ordered[half]) / 2)
 
 
 def cost(column: Column, unit: float, middle: float, before: float, after: Rows) -> Rows:
@@ -77,12 +84,13 @@ class Typical:
 
     @cached_property
     def _own(self) -> Rows:
-        """(rows,) distance of each row to its nearest other."""
-        values, found = self.values, np.empty(len(self.values))
+        """(rows,) distance of each row to its nearest other; each pair is looked at once."""
+        values, found = self.values, np.full(len(self.values), np.inf)
         for start in range(0, len(values), BLOCK):
-            apart = self._apart(values[start : start + BLOCK], values)
-            apart[np.arange(len(apart)), start + np.arange(len(apart))] = np.inf
-            found[start : start + BLOCK] = apart.min(axis=1)
+            apart, rest = self._apart(values[start : start + BLOCK], values[start:]), found[start:]
+            np.fill_diagonal(apart, np.inf)
+            np.minimum(rest, apart.min(axis=0), out=rest)
+            np.minimum(rest[: len(apart)], apart.min(axis=1), out=rest[: len(apart)])
         return found
 
     def of(self, values: Rows) -> tuple[Rows, Rows]:
@@ -99,19 +107,9 @@ class Typical:
         return nearest, share
 
 
-def middles(known: Frame, rows: int | None = None) -> Rows:
-    """(features,) the median of each numeric column's known values in the first rows; 0 for others and where none is
-    known."""
+def measures(known: Frame, rows: int | None = None) -> tuple[Rows, Rows]:
+    """(features,) each: the unit of each numeric column and the median of its known values, of the first rows; 1 and 0
+    for others, and where none is known."""
     columns = [known.column(name) for name in known.names]
-    return np.array([float(np.median(v)) if len(v := _known(column, rows)) else 0.0 for column in columns])
-
-
-def _known(column: Column, rows: int | None) -> Rows:
-    values = column.values[:rows]
-    return values[~np.isnan(values)] if column.is_number else np.zeros(0)
-
-
-def units(known: Frame, rows: int | None = None) -> Rows:
-    """(features,) the unit of each numeric column, of the first rows; 1 for others."""
-    columns = [known.column(name) for name in known.names]
-    return np.array([scale(column.values[:rows]) if column.is_number else 1.0 for column in columns])
+    found = [measure(column.values[:rows]) if column.is_number else (1.0, 0.0) for column in columns]
+    return np.array([unit for unit, _ in found]), np.array([middle for _, middle in found])

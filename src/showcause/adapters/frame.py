@@ -282,9 +282,11 @@ class Frame:
         """Whether the column's categories were declared in an order (ordered pandas categories, polars Enum)."""
         return not self.is_array and isinstance(self._nw.schema[self._nw.columns[self._position(name)]], nw.Enum)
 
-    def matrix(self, names: Sequence[str] | None = None) -> Rows:
-        """float64 (rows, columns): numbers as they are, categories as positions in their levels."""
-        return np.column_stack([self.column(name).values for name in names or self.names])
+    def matrix(self, names: Sequence[str] | None = None, rows: Rows | None = None) -> Rows:
+        """float64 (rows, columns): numbers as they are, categories as positions in their levels; of all rows, or of
+        these."""
+        columns = [self.column(name).values for name in names or self.names]
+        return np.column_stack(columns if rows is None else [values[rows] for values in columns])
 
     def digest(self, name: str) -> str:
         if name not in self._digests and self._block is not None:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from showcause.adapters.cells import numbers
-from showcause.adapters.distance import cost, middles, units
+from showcause.adapters.distance import cost, measures
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.recourse import Allowed
 
@@ -46,12 +46,9 @@ class Pool:
         return numbers(self.rows)
 
     @cached_property
-    def units(self) -> Rows:
-        return units(self.rows, self.trained)
-
-    @cached_property
-    def middles(self) -> Rows:
-        return middles(self.rows, self.trained)
+    def measures(self) -> tuple[Rows, Rows]:
+        """(features,) each: units and medians."""
+        return measures(self.rows, self.trained)
 
     @cached_property
     def order(self) -> list[Rows]:
@@ -65,9 +62,10 @@ class Pool:
     def costs(self, row: int, rows: Rows) -> Rows:
         """(rows, features) of taking each cell of `rows` instead of the row's own; infinite where it may not be."""
         found = np.empty((len(rows), len(self.rows.names)))
+        units, middles = self.measures
         for j, name in enumerate(self.rows.names):
             own, after = float(self.values[row, j]), self.values[rows, j]
-            away = cost(self.rows.column(name), float(self.units[j]), float(self.middles[j]), own, after)
+            away = cost(self.rows.column(name), float(units[j]), float(middles[j]), own, after)
             away = np.where(away > 0, away + self.sparsity, 0.0)
             found[:, j] = np.where((away > 0) & ~self._may(name, own, after), np.inf, away)
         return found

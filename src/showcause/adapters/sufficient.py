@@ -61,11 +61,11 @@ class Reason:
     def minimal(self) -> bool:
         return not self.opened
 
-    def covers(self, at: Rows) -> Rows:
-        """(rows,) whether rows in these cells (rows, players) meet it."""
-        inside = np.ones(len(at), np.bool_)
+    def covers(self, rows: slice) -> Rows:
+        """(rows,) whether these rows of the pool meet it."""
+        inside = np.ones(len(self.view.pool), np.bool_)[rows]
         for player in self.kept:
-            inside &= self.mask(player)[at[:, player]]
+            inside &= self.mask(player)[self.view.players[player].at[rows]]
         return inside
 
 
@@ -74,11 +74,11 @@ class _Question:
 
     def __init__(self, view: CellView, row: int, goals: Sequence[Goal], keeps: Keeps, effort: int) -> None:
         self.view, self.row, self.goals, self.keeps, self.effort = view, row, goals, keeps, effort
-        self.own = view.at[row]
+        self.own = view.of([row])[0]
         self.nodes = max(1, len(view.view.forest.feature))
         self.visited = 0
         some = np.unique(np.linspace(0, len(view.pool) - 1, min(CANDIDATES, len(view.pool))).astype(np.int64))
-        self.others = view.at[some]
+        self.others = view.of(some)
         self.start = view.kernel.start
 
     def ask(self, box: Rows) -> tuple[Verdict, Rows | None]:
@@ -143,19 +143,19 @@ class _Question:
 
 def real(view: CellView, row: int, at: Rows) -> bool:
     """Whether each changed cell (players,) holds a value that can be written down; without one nothing is confirmed."""
-    moved = np.flatnonzero(at != view.at[row])
+    moved = np.flatnonzero(at != view.of([row])[0])
     return all(representative(view, int(number), int(at[number])) is not None for number in moved)
 
 
 def rows_of(view: CellView, row: int, at: Rows) -> Frame:
     """Rows in the given cells (rows, players): values of real rows where some have them, else one from within the cell;
     what no tree looks at is the row's own."""
-    changes = []
+    changes, own = [], view.of([row])[0]
     for cells in at:
         change: dict[str, int | float] = {}
         for number, player in enumerate(view.players):
             cell = int(cells[number])
-            if cell != view.at[row, number]:
+            if cell != own[number]:
                 source = representative(view, number, cell)
                 assert source is not None
                 change[player.feature] = source
@@ -282,17 +282,17 @@ def contrast(
     goals   of the other decision; `keeps`: whether the model decides so
     donors  pool rows that are decided so
     """
-    own = view.at[row]
     if not len(donors):
         return []
-    apart = (view.at[donors] != own).sum(axis=1)
-    nearest = donors[np.argsort(apart, kind="stable")[:DONORS]]
-    best: Rows | None = None
-    for donor in nearest:
-        at = _restored(view, own, view.at[donor].copy(), goals)
-        if at is not None and (best is None or (at != own).sum() < (best != own).sum()):
-            best = at
-    if best is None or not keeps(rows_of(view, row, best[None, :]))[0]:
+    own, apart = view.of([row])[0], np.zeros(len(view.pool), np.int64)
+    for player, cell in zip(view.players, own, strict=True):
+        apart += player.at != cell
+    nearest = donors[np.argsort(apart[donors], kind="stable")[:DONORS]]
+    found = _restored(view, own, view.of(nearest), goals)
+    if not len(found):
+        return []
+    best = found[int(np.argmin((found != own).sum(axis=1)))]
+    if not keeps(rows_of(view, row, best[None, :]))[0]:
         return []
     return [(p, _absent(view, best, p, own, goals), int(best[p])) for p in np.flatnonzero(best != own).tolist()]
 
@@ -302,22 +302,24 @@ def _leads(view: CellView, at: Rows, goals: Sequence[Goal]) -> Rows:
     return np.all([goal.margin(margins) > goal.slack for goal in goals], axis=0)
 
 
-def _restored(view: CellView, own: Rows, at: Rows, goals: Sequence[Goal]) -> Rows | None:
-    """The donor's cells with every feature put back that can be, those first whose return leaves the most room."""
-    if not _leads(view, at[None, :], goals)[0]:
-        return None
-    while True:
-        changed = np.flatnonzero(at != own)
-        tried = np.repeat(at[None, :], len(changed), axis=0)
-        tried[np.arange(len(changed)), changed] = own[changed]
-        if not len(changed):
-            return at
+def _restored(view: CellView, own: Rows, at: Rows, goals: Sequence[Goal]) -> Rows:
+    """Of the donors' cells (donors, players) those that lead there, each donor's with every feature put back that can
+    be, those first whose return leaves the most room. All donors' next steps are asked about together."""
+    at = at[_leads(view, at, goals)]
+    going = np.ones(len(at), np.bool_)
+    while going.any():
+        donor, player = np.nonzero((at != own) & going[:, None])
+        tried = at[donor]
+        tried[np.arange(len(tried)), player] = own[player]
         margins = view.margins(tried)
         room = np.min([goal.margin(margins) - goal.slack for goal in goals], axis=0)
-        best = int(np.argmax(room))
-        if room[best] <= 0:
-            return at
-        at = tried[best]
+        order = np.lexsort((-room, donor))
+        best = order[np.flatnonzero(np.diff(donor[order], prepend=-1))]
+        best = best[room[best] > 0]
+        at[donor[best]] = tried[best]
+        going[:] = False
+        going[donor[best]] = True
+    return at
 
 
 def _absent(view: CellView, at: Rows, p: int, own: Rows, goals: Sequence[Goal]) -> Condition:

@@ -162,8 +162,8 @@ def columns(rows: Sequence[Mapping[str, Any]], data: Dataset) -> dict[str, list[
     return kept
 
 
-def neighbours(values: Rows, pool: Frame, good: Rows, units: Rows, rng: np.random.Generator) -> Typical:
-    """Of the pool rows `good` (row numbers) at most NEIGHBOURS; `values` (rows, features) are the pool's."""
+def neighbours(pool: Frame, good: Rows, units: Rows, rng: np.random.Generator) -> Typical:
+    """Of the pool rows `good` (row numbers) at most NEIGHBOURS."""
     rows = good if len(good) <= NEIGHBOURS else np.sort(rng.choice(good, NEIGHBOURS, replace=False))
     numbers = np.array([pool.column(name).is_number for name in pool.names])
-    return Typical(values[rows], numbers, units)
+    return Typical(pool.matrix(rows=rows), numbers, units)

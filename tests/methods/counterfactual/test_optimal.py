@@ -9,7 +9,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifi
 
 import showcause as sc
 from showcause.adapters import optimal
-from showcause.adapters.distance import scale
+from showcause.adapters.distance import measure
 from tests import families
 
 SPARSITY = 0.5
@@ -97,10 +97,10 @@ def distances(frame, rows, own):
     total = np.zeros(len(rows))
     for name in frame:
         if frame[name].dtype == float and pd.isna(own[name]):
-            unit = scale(frame[name].to_numpy())
+            unit, _ = measure(frame[name].to_numpy())
             away = 1 + (rows[name] - frame[name].median()).abs() / unit
         elif frame[name].dtype == float:
-            away = (rows[name] - own[name]).abs() / scale(frame[name].to_numpy())
+            away = (rows[name] - own[name]).abs() / measure(frame[name].to_numpy())[0]
         else:
             away = (rows[name].astype(object) != own[name]).astype(float)
         total += np.where(same(rows[name], own[name]), 0.0, away + SPARSITY)

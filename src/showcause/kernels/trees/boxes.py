@@ -37,6 +37,19 @@ class Cells(NamedTuple):
     place: NDArray[np.int64]  # (f,) its place among the player's columns
 
 
+class Scratch(NamedTuple):
+    """Of one search: what is known of the box at hand."""
+
+    present: NDArray[np.uint8]  # (S,) codes that some cell of the box has
+    before: NDArray[np.int64]  # (S + f,) how many of a column's codes lie below
+    sides: NDArray[np.uint8]  # (tests,) 1 if some code of the box goes left, 2 if some goes right, 3 for both
+    gain: Floats  # (tests,) how much of the spread hangs on each
+    lean: Floats  # (tests,) below zero, left is lower
+    open: NDArray[np.bool_]  # (N,) False between trees
+    visited: NDArray[np.int64]  # nodes of one tree that can be reached, ascending
+    least: Floats  # (N,) below each of them
+
+
 class Score(NamedTuple):
     """A weighted sum of a forest's outputs, a number a leaf. `test` numbers the distinct tests; `asked`: one's node."""
 
@@ -86,8 +99,19 @@ def _passes(nodes: Nodes, node: int, code: int) -> bool:
 
 
 @compiled
-def _present(cells: Cells, box: NDArray[np.uint8], present: NDArray[np.uint8], before: NDArray[np.int64]) -> None:
-    """present (S,): codes that some cell of the box has; before (S + f,): how many of a column's codes lie below."""
+def _scratch(score: Score, cells: Cells) -> Scratch:
+    tests, largest = len(score.asked), np.diff(score.roots).max()
+    return Scratch(
+        np.zeros(cells.space[-1], np.uint8), np.zeros(cells.space[-1] + len(cells.space), np.int64),
+        np.zeros(tests, np.uint8), np.zeros(tests), np.zeros(tests),
+        np.zeros(len(score.value), np.bool_), np.empty(largest, np.int64), np.empty(len(score.value)),
+    )  # fmt: skip
+
+
+@compiled
+def _present(cells: Cells, box: NDArray[np.uint8], scratch: Scratch) -> None:
+    """Which codes a box has."""
+    present, before = scratch.present, scratch.before
     present[:] = 0
     for p in range(len(cells.start) - 1):
         k = cells.column_start[p + 1] - cells.column_start[p]
@@ -106,58 +130,67 @@ def _present(cells: Cells, box: NDArray[np.uint8], present: NDArray[np.uint8], b
 
 
 @compiled
-def _sides(
-    nodes: Nodes, node: int, cells: Cells, present: NDArray[np.uint8], before: NDArray[np.int64]
-) -> tuple[bool, bool]:
-    """Whether some code of the box goes left here, and whether some goes right."""
-    f = nodes.feature[node]
-    first, last = cells.space[f], cells.space[f + 1]
-    if nodes.table[node] >= 0:
-        left, right = False, False
-        for s in range(first, last):
-            if present[s]:
-                if nodes.table_left[nodes.table[node] + s - first] != 0:
-                    left = True
-                else:
-                    right = True
-        return left, right
-    inside = before[first + f + nodes.high[node] + 1] - before[first + f + nodes.low[node]]
-    return inside > 0, before[last + f] > inside
+def _sides(nodes: Nodes, cells: Cells, asked: NDArray[np.int64], scratch: Scratch) -> None:
+    """Of each test whether some code of the box goes left, and whether some goes right."""
+    space, present, before = cells.space, scratch.present, scratch.before
+    for test in range(len(asked)):
+        node = asked[test]
+        f, table = nodes.feature[node], nodes.table[node]
+        first, last = space[f], space[f + 1]
+        if table < 0:
+            inside = before[first + f + nodes.high[node] + 1] - before[first + f + nodes.low[node]]
+        else:
+            inside = 0
+            for s in range(first, last):
+                if nodes.table_left[table + s - first] != 0:
+                    inside += present[s]
+        scratch.sides[test] = (inside > 0) + 2 * (before[last + f] > inside)
 
 
 @compiled
-def _bound(
-    score: Score, cells: Cells, present: NDArray[np.uint8], before: NDArray[np.int64], least: Floats, gain: Floats,
-    lean: Floats,
-) -> float:  # fmt: skip
-    """The lower bound; gain (tests,): how much of the spread hangs on each test; lean: below zero, left is lower."""
-    nodes = score.nodes
+def _bound(score: Score, cells: Cells, box: NDArray[np.uint8], scratch: Scratch) -> float:
+    """The lower bound of a box; gain and lean of its tests go into the scratch."""
+    _present(cells, box, scratch)
+    _sides(score.nodes, cells, score.asked, scratch)
+    sides, gain, lean, least = scratch.sides, scratch.gain, scratch.lean, scratch.least
+    left, right = score.nodes.left, score.nodes.right
     gain[:], lean[:] = 0.0, 0.0
     total = score.base
     for tree in range(len(score.roots) - 1):
-        first, last = score.roots[tree], score.roots[tree + 1]
-        least[first:last] = np.inf
-        least[first] = 0.0  # anything but infinite: it can be reached
-        for node in range(first, last):
-            if nodes.feature[node] >= 0 and least[node] < np.inf:
-                left, right = _sides(nodes, node, cells, present, before)
-                if left:
-                    least[nodes.left[node]] = 0.0
-                if right:
-                    least[nodes.right[node]] = 0.0
-        for node in range(last - 1, first - 1, -1):
-            if least[node] == np.inf:
-                continue
-            if nodes.feature[node] < 0:
+        first = score.roots[tree]
+        for place in range(_reached(score, tree, scratch) - 1, -1, -1):
+            node = scratch.visited[place]
+            test = score.test[node]
+            if test < 0:
                 least[node] = score.value[node]
                 continue
-            a, b = least[nodes.left[node]], least[nodes.right[node]]
+            a = least[left[node]] if sides[test] & 1 else np.inf
+            b = least[right[node]] if sides[test] & 2 else np.inf
             least[node] = min(a, b)
             if a < np.inf and b < np.inf and a != b:
-                gain[score.test[node]] += abs(a - b)
-                lean[score.test[node]] += a - b
+                gain[test] += abs(a - b)
+                lean[test] += a - b
         total += least[first]
     return total
+
+
+@compiled
+def _reached(score: Score, tree: int, scratch: Scratch) -> int:
+    """How many nodes of a tree the box can reach; they are visited[:that]. A node stands before those below it."""
+    open_, visited, sides = scratch.open, scratch.visited, scratch.sides
+    tests, left, right = score.test, score.nodes.left, score.nodes.right
+    open_[score.roots[tree]] = True
+    count = 0
+    for node in range(score.roots[tree], score.roots[tree + 1]):
+        if open_[node]:
+            open_[node] = False
+            visited[count] = node
+            count += 1
+            test = tests[node]
+            if test >= 0:
+                open_[left[node]] = sides[test] & 1 != 0
+                open_[right[node]] = sides[test] & 2 != 0
+    return count
 
 
 @compiled
@@ -198,10 +231,7 @@ def search(
     FOUND stops at the first combination below the goal. `budget` counts boxes.
     """
     n_players, n_cells = len(cells.start) - 1, len(box)
-    present = np.zeros(cells.space[-1], np.uint8)
-    before = np.zeros(cells.space[-1] + len(cells.space), np.int64)
-    least = np.empty(len(score.value))
-    gain, lean = np.zeros(len(score.asked)), np.zeros(len(score.asked))
+    scratch = _scratch(score, cells)
     found = np.full(n_players, -1, np.int64)
     depth = max(4, min(4096, STACK_CELLS // max(1, n_cells)))
     stack = np.empty((depth, n_cells), np.uint8)
@@ -212,12 +242,11 @@ def search(
             return OPEN, -np.inf, found, used
         waiting -= 1
         here = stack[waiting].copy()
-        _present(cells, here, present, before)
-        bound = _bound(score, cells, present, before, least, gain, lean)
+        bound = _bound(score, cells, here, scratch)
         used += 1
         if bound >= goal:
             continue
-        cut = _widest(gain)
+        cut = _widest(scratch.gain)
         if cut < 0:  # whichever cells are taken, the bound is the score
             for p in range(n_players):
                 for c in range(cells.start[p], cells.start[p + 1]):
@@ -225,7 +254,7 @@ def search(
                         found[p] = c - cells.start[p]
             return FOUND, bound, found, used
         # the lower half is looked at first
-        _halves(score, cells, cut, lean[cut], here, stack[waiting], stack[waiting + 1])
+        _halves(score, cells, cut, scratch.lean[cut], here, stack[waiting], stack[waiting + 1])
         waiting += 2
     return PROVEN, goal, found, used
 
@@ -255,10 +284,7 @@ def cheapest(
     (sets, P) does not count. Branch and bound: a box costs at least the sum of its players' cheapest cells.
     """
     n_players, n_cells = len(own), len(costs)
-    present = np.zeros(cells.space[-1], np.uint8)
-    before = np.zeros(cells.space[-1] + len(cells.space), np.int64)
-    least = np.empty(len(score.value))
-    gain, lean = np.zeros(len(score.asked)), np.zeros(len(score.asked))
+    scratch = _scratch(score, cells)
     floor = np.empty(n_players)
     found, best, state = np.full(n_players, -1, np.int64), limit, PROVEN
     depth = max(4, min(4096, STACK_CELLS // max(1, n_cells)))
@@ -285,12 +311,11 @@ def cheapest(
             for c in range(cells.start[p], cells.start[p + 1]):
                 if here[c] and total - floor[p] + costs[c] >= best:
                     here[c] = 0
-        _present(cells, here, present, before)
-        bound = _bound(score, cells, present, before, least, gain, lean)
+        bound = _bound(score, cells, here, scratch)
         used += 1
         if bound > goal:
             continue
-        cut = _widest(gain)
+        cut = _widest(scratch.gain)
         if cut < 0:  # every combination of the box has this score
             best, state = total, FOUND
             for p in range(n_players):
@@ -300,6 +325,6 @@ def cheapest(
                 if here[cells.start[p] + own[p]]:
                     found[p] = own[p]
             continue
-        _halves(score, cells, cut, lean[cut], here, stack[waiting], stack[waiting + 1])
+        _halves(score, cells, cut, scratch.lean[cut], here, stack[waiting], stack[waiting + 1])
         waiting += 2
     return state, best, found, used

@@ -158,8 +158,9 @@ def predict(masks: Masks, value: Floats, tree_output: Ints, codes: Codes, out: F
 def predict_block(masks: Masks, value: Floats, tree_output: Ints, codes: Codes, out: Floats) -> None:
     """As ``predict``, on the caller's own thread."""
     columns, open_ = _columns(codes, masks.used), np.empty(len(codes), np.uint64)
+    varies = _varies(columns)
     for i in range(len(masks.tree)):
-        _open(masks, i, columns, open_)
+        _open(masks, i, columns, varies, open_)
         output, leaf = tree_output[masks.tree[i]], masks.leaf[i]
         for k in range(value.shape[1]):
             for row in range(len(open_)):
@@ -177,17 +178,44 @@ def _columns(codes: Codes, used: NDArray[np.int64]) -> Codes:
 
 
 @compiled
-def _open(masks: Masks, i: int, columns: Codes, open_: Words) -> None:
-    """open_ (rows,): the bit of each row's leaf in tree i."""
-    slot, end = masks.start[i], masks.start[i + 1]
-    open_[:] = ALL if end > slot else ONE
-    while slot < end:  # two at a time, so that what is open is written half as often
-        a, b = slot, min(slot + 1, end - 1)
-        words, more = masks.word[masks.first[a] :], masks.word[masks.first[b] :]
-        of, other = columns[masks.place[a]], columns[masks.place[b]]
-        for row in range(len(open_)):
-            open_[row] &= words[np.uint64(of[row])] & more[np.uint64(other[row])]
-        slot += 2
+def _varies(columns: Codes) -> NDArray[np.bool_]:
+    """(u,) whether the rows differ in a column: changes of one row do in few."""
+    found = np.zeros(len(columns), np.bool_)
+    for u in range(len(columns)):
+        for row in range(columns.shape[1]):
+            if columns[u, row] != columns[u, 0]:
+                found[u] = True
+                break
+    return found
+
+
+@compiled
+def _open(masks: Masks, i: int, columns: Codes, varies: NDArray[np.bool_], open_: Words) -> None:
+    """open_ (rows,): the bit of each row's leaf in tree i. What all rows share is met once."""
+    start, end = masks.start[i], masks.start[i + 1]
+    shared, waiting = ALL if end > start else ONE, end
+    for slot in range(start, end):
+        if not varies[masks.place[slot]]:
+            shared &= masks.word[masks.first[slot] + columns[masks.place[slot], 0]]
+    open_[:] = shared
+    for slot in range(start, end):  # two at a time, so that what is open is written half as often
+        if not varies[masks.place[slot]]:
+            continue
+        if waiting == end:
+            waiting = slot
+            continue
+        _meet(masks, waiting, slot, columns, open_)
+        waiting = end
+    if waiting < end:
+        _meet(masks, waiting, waiting, columns, open_)
+
+
+@compiled
+def _meet(masks: Masks, a: int, b: int, columns: Codes, open_: Words) -> None:
+    words, more = masks.word[masks.first[a] :], masks.word[masks.first[b] :]
+    of, other = columns[masks.place[a]], columns[masks.place[b]]
+    for row in range(len(open_)):
+        open_[row] &= words[np.uint64(of[row])] & more[np.uint64(other[row])]
 
 
 @parallel
@@ -202,8 +230,9 @@ def leaves(masks: Masks, roots: Ints, codes: Codes, out: NDArray[Any]) -> None:
 @compiled
 def _leaves_block(masks: Masks, roots: Ints, codes: Codes, out: NDArray[Any]) -> None:
     columns, open_ = _columns(codes, masks.used), np.empty(len(codes), np.uint64)
+    varies = _varies(columns)
     for i in range(len(masks.tree)):
-        _open(masks, i, columns, open_)
+        _open(masks, i, columns, varies, open_)
         of, leaf, root = out[masks.tree[i]], masks.leaf[i], roots[masks.tree[i]]
         for row in range(len(open_)):
             of[row] = leaf[number_of(open_[row])] - root

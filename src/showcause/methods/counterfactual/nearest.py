@@ -103,7 +103,7 @@ def compute(
         if wanted not in kept:
             rng = job.rng("neighbours")
             good = np.flatnonzero(wanted.reached(outputs, decide))
-            kept[wanted] = neighbours(pool.values, pool.rows, good, pool.units, rng), good
+            kept[wanted] = neighbours(pool.rows, good, pool.measures[0], rng), good
         found, asked_about, note = list[Found](), 0, "it has the wanted outcome already"
         if not wanted.reached(before[done][None, :], decide)[0]:
             row = len(reference) + done
@@ -167,9 +167,8 @@ def _confirmed(job: Job, pool: Pool, row: int, wanted: Wanted, picked: list[Rows
     reached = wanted.reached(outputs, job.decision.classes)
     found = []
     for n, picks in enumerate(picked):
-        costs = {
-            pool.rows.names[j]: float(pool.costs(row, np.array([picks[j]]))[0, j]) for j in changed(pool, row, picks)
-        }
+        each = pool.costs(row, picks)
+        costs = {pool.rows.names[j]: float(each[j, j]) for j in changed(pool, row, picks)}
         if reached[n]:
             values = pool.values[picks, np.arange(len(picks))]
             found.append(Found(frame.take(np.array([n])), tuple(costs), costs, outputs[n], values))

@@ -66,15 +66,14 @@ class _Work:
     outputs: Rows  # of the pool
     effort: int
     time: float
-    values: Rows  # (rows of the pool, features)
     confirmed: dict[bytes, tuple[Frame, Rows]] = field(default_factory=dict)  # of the row at hand
     kept: dict[Wanted, Typical] = field(default_factory=dict)
 
     def typical(self, wanted: Wanted) -> Typical:
         if wanted not in self.kept:
             reached = wanted.reached(self.outputs[: self.view.trained], self.job.decision.classes)
-            rng, pool = self.job.rng("neighbours"), self.view.pool
-            self.kept[wanted] = neighbours(self.values, pool, np.flatnonzero(reached), self.table.units, rng)
+            rng, units = self.job.rng("neighbours"), self.table.measures[0]
+            self.kept[wanted] = neighbours(self.view.pool, np.flatnonzero(reached), units, rng)
         return self.kept[wanted]
 
 
@@ -136,7 +135,7 @@ def compute(
     view: CellView = job.once("cells", lambda: cell_view(tree, job.data.X, job.data.train))
     limits = allowed(job.data)
     outputs = job.outputs if view.offset == 0 else np.concatenate([job.train_outputs, job.outputs])
-    work = _Work(job, view, Table(view, limits, sparsity), outputs, effort, time, view.pool.matrix())
+    work = _Work(job, view, Table(view, limits, sparsity), outputs, effort, time)
     answered: list[Answered] = []
     for done, number in enumerate(chosen.tolist()):
         answered.append(_example(work, number, general, alternatives))
@@ -193,8 +192,7 @@ def _frame(view: CellView, row: int, options: list[Options], picks: Rows) -> Fra
         change: dict[str, int | float] = {}
         for option, pick in zip(options, of.tolist(), strict=True):
             if pick != option.own:
-                source = int(option.sources[pick])
-                change[option.feature] = source if source >= 0 else float(option.values[pick])
+                change[option.feature] = option.source(view, pick)
         changes.append(change)
     return composed(view.pool, row, changes)
 
@@ -217,7 +215,7 @@ def _valid(work: _Work, row: int, options: list[Options], wanted: Wanted) -> Cal
 def _found(work: _Work, row: int, options: list[Options], answer: optimal.Answer) -> Found:
     assert answer.picks is not None
     frame, outputs = work.confirmed[answer.picks[None, :].tobytes()]
-    values, costs = work.values[row].copy(), dict[str, float]()
+    values, costs = work.view.pool.matrix(rows=np.array([row]))[0], dict[str, float]()
     for option, pick in zip(options, answer.picks.tolist(), strict=True):
         if pick != option.own:
             costs[option.feature] = float(option.costs[pick])

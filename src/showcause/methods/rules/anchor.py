@@ -251,7 +251,7 @@ def _reason(job: Job, cells: CellView, case: _Case, order: list[int], effort: in
 
 def _write_reason(job: Job, cells: CellView, case: _Case, reason: Reason, mine: slice, keeps: Any) -> None:
     conditions = reason.conditions
-    covered = reason.covers(cells.at[mine])
+    covered = reason.covers(mine)
     right = keeps(_within(cells, reason, job.rng("anchor", case.number)))
     case.rows = [
         _head(
@@ -284,7 +284,7 @@ def _witnesses(cells: CellView, case: _Case, reason: Reason) -> dict[int, str]:
     if not reason.witness:
         return {}
     at = np.stack(list(reason.witness.values()))
-    frame, moved = rows_of(cells, case.row, at), at != cells.at[case.row]
+    frame, moved = rows_of(cells, case.row, at), at != cells.of([case.row])
     said = {}
     for row, player in enumerate(reason.witness):
         changed = [p.feature for p, differs in zip(cells.players, moved[row], strict=True) if differs]
