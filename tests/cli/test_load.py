@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier
 from xgboost import XGBClassifier
 
 import showcause
@@ -98,6 +99,19 @@ def test_categories_that_are_numbers_come_back_through_gaps_and_text() -> None:
         assert made.dropna().tolist() == [3, 5]
     with pytest.raises(DataError, match=r"not trained on: \['4'\]"):
         recast(model, pd.DataFrame({"kind": [3.0, 4.0]}))
+
+
+@pytest.mark.parametrize("make", [XGBClassifier, LGBMClassifier])
+def test_yes_and_no_with_gaps_come_back_as_such(make: Any) -> None:
+    options = {"enable_categorical": True} if make is XGBClassifier else {"verbose": -1}
+    X = pd.DataFrame(
+        {"flag": pd.array([True, None, False] * 20, dtype="boolean"), "town": pd.Categorical(["a", "b"] * 30)}
+    )
+    model = make(n_estimators=2, **options).fit(X, [0, 1, 1] * 20)
+    for flags in ([True, None, False], [None, None, None]):
+        made = recast(model, pd.DataFrame({"flag": pd.Series(flags, dtype=object), "town": ["b", None, "a"]}))
+        assert [str(kind) for kind in made.dtypes] == ["boolean", "category"]
+        model.predict(made)
 
 
 def test_categories_that_cannot_be_told_are_refused(tmp_path: Path) -> None:

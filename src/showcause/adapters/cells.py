@@ -28,6 +28,12 @@ from showcause.kernels.trees import boxes
 from showcause.kernels.trees import reach as reaches
 
 
+def lowered(cut: float) -> np.float32:
+    """The largest float32 up to a cut, which in scikit-learn's trees lies between two of them."""
+    near = np.float32(cut)
+    return near if float(near) <= cut else np.nextafter(near, np.float32(-np.inf))
+
+
 @dataclass(frozen=True)
 class Player:
     """One raw column. Cells 0 … are in the order of the values; `missing` is the number of the last cell, or -1.
@@ -47,7 +53,7 @@ class Player:
     missing: int
     levels: tuple[str, ...] = ()
     cuts: Rows | None = None
-    single: bool = False  # cuts are in float32
+    single: bool = False  # values are rounded to float32 before they are held against the cuts
     numeric: bool = True
 
     def __len__(self) -> int:
@@ -104,11 +110,25 @@ class Player:
         return Condition(self.feature, **bounds, missing=missing)
 
     def _edge(self, cut: float, below: str, above: str) -> dict[str, float]:
-        """The last value under the cut, or the first one over it, whichever is the shorter to say."""
+        """The last value under the cut, or the first one over it, whichever is the shorter to say. The model rounds to
+        float32: where a number in between, or a value of the pool, would be rounded over the edge, the edge stands
+        where the rounding turns."""
         if not self.single:
             return {below: float(cut)}
-        last, first = np.float32(cut), np.nextafter(np.float32(cut), np.float32(np.inf))
-        return {above: float(first)} if len(str(first)) < len(str(last)) else {below: float(last)}
+        last = lowered(cut)
+        first = np.nextafter(last, np.float32(np.inf))
+        word, said = (above, first) if len(str(first)) < len(str(last)) else (below, last)
+        if 0 in (last, first) or not np.isfinite(first):
+            return {word: float(said)}
+        holds = np.greater_equal if word == "at_least" else np.less_equal
+        rounded = self.values.astype(np.float32).astype(np.float64)
+        if word in ("at_least", "up_to") and (holds(self.values, said) == holds(rounded, said)).all():
+            return {word: float(said)}
+        turn = (float(last) + float(first)) / 2
+        under = np.float32(turn) == last  # a tie goes to the even one
+        if word in ("above", "up_to"):
+            return {word: turn if under else float(np.nextafter(turn, -np.inf))}
+        return {word: float(np.nextafter(turn, np.inf)) if under else turn}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ def native(table: pa.Table) -> Any:
 
 def recast(model: Any, X: Any) -> Any:
     """X with the categorical columns that a boosted model was trained with: a CSV cannot say which they were."""
+    X = _flags(X) if _package(model) in ("xgboost", "lightgbm") else X
     trained = _levels(model, X)
     if not trained:
         return X
@@ -37,6 +38,18 @@ def recast(model: Any, X: Any) -> Any:
         own = values.map({value: levels[text] for value, text in found.items()})
         made[name] = pandas.Categorical(own, categories=known)
     return made
+
+
+def _flags(X: Any) -> Any:
+    """Pandas holds yes and no with gaps as objects, which these libraries take for no numbers."""
+    if isinstance(X, pa.Table) or not hasattr(X, "iloc"):
+        return X
+    flags = [n for n in X.columns if X[n].dtype == object and {type(v) for v in X[n].dropna().unique()} <= {bool}]
+    return X.astype(dict.fromkeys(flags, "boolean")) if flags else X
+
+
+def _package(model: Any) -> str:
+    return type(model).__module__.split(".")[0]
 
 
 def _spelling(level: Any) -> str:
@@ -57,7 +70,7 @@ def worded(model: Any, X: Any) -> Any:
 
 def _levels(model: Any, X: Any) -> dict[str, list[Any]]:
     """Categorical column → its levels in the model's order. Empty where the model has none or reads text itself."""
-    package = type(model).__module__.split(".")[0]
+    package = _package(model)
     names = [str(name) for name in (X.column_names if isinstance(X, pa.Table) else X.columns)]
     if package == "xgboost":
         booster = model.get_booster() if hasattr(model, "get_booster") else model

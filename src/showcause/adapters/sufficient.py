@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from showcause.adapters.cells import CellView, composed
+from showcause.adapters.cells import CellView, composed, lowered
 from showcause.adapters.frame import Frame, Rows
 from showcause.adapters.goals import Goal
 from showcause.core.rules import Condition
@@ -192,7 +192,8 @@ def inside(cuts: Rows, cell: int, single: bool) -> float | None:
         short = float(f"{middle:.{digits}g}")
         if kind(low) < kind(short) < kind(high):
             return short
-    return float(high) if kind(low) < kind(high) else None
+    last = lowered(high) if single else high
+    return float(last) if last > low else None
 
 
 def sufficient(

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from xgboost import XGBClassifier
 
 import showcause as sc
 from showcause.core.rules import read
@@ -248,3 +249,24 @@ def test_a_witness_in_a_place_that_no_row_holds_is_not_claimed():
     assert heads["proven"].all()
     assert 0 < heads["minimal"].sum() < len(heads) == 12
     assert found["witness"].notna().any()
+
+
+@pytest.mark.parametrize("make", [ExtraTreesClassifier, XGBClassifier])
+def test_a_bound_holds_to_the_last_bit_where_the_model_rounds_to_single_precision(make):
+    """scikit-learn holds rounded values against thresholds in double precision, XGBoost against rounded ones."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.integers(0, 40, (400, 3)) / 10.0, columns=list("abc"))
+    model = make(n_estimators=15, max_depth=4, random_state=0).fit(X, (X["a"] + X["b"] > 4).astype(int))
+    outermost = {"at_least": 0.0, "above": np.inf, "below": -np.inf, "up_to": 0.0}
+    tried = 0
+    for _head, present, _ in rules(sc.compute("rules/anchor", model, X[:40])):
+        row = X.iloc[[present[0]["example"]]]
+        for found in present:
+            assert read(found).holds(float(row[found["feature"]].iloc[0]))
+            for word, toward in outermost.items():
+                if (bound := found.get(word)) is not None:
+                    edge = float(np.nextafter(bound, toward)) if toward else bound
+                    assert read(found).holds(edge)
+                    assert model.predict(row.assign(**{found["feature"]: edge}))[0] == model.predict(row)[0]
+                    tried += 1
+    assert tried > 40
