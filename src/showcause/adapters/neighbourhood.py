@@ -29,30 +29,65 @@ Predict = Callable[[Rows], Rows]  # donors (n, p), positions in the pool, one a 
 
 
 @dataclass(frozen=True)
-class Neighbourhood:
-    """Of row `row` of a pool whose first `size` rows are those explained, the others the background."""
+class Pool:
+    """Its first `size` rows are those explained, the others the background: what is known of that, whatever the row."""
 
     columns: Sequence[Column]
-    row: int
     size: int
+
+    @cached_property
+    def behind(self) -> list[Rows]:
+        return [column.values[self.size :] for column in self.columns]
+
+    @cached_property
+    def order(self) -> Rows:
+        """(background rows, p) by value."""
+        return np.stack([np.argsort(values, kind="stable") for values in self.behind], axis=1)
+
+    @cached_property
+    def known(self) -> list[tuple[float, float]]:
+        """Of each column the mean and the standard deviation of the values that there are; 0 of none, 1 where they do
+        not vary."""
+        found = []
+        for values in self.behind:
+            known = values[~np.isnan(values)]
+            spread = float(known.std()) if len(known) else 0.0
+            found.append((float(known.mean()) if len(known) else 0.0, spread if spread > 0 else 1.0))
+        return found
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """Of row `row` of a pool."""
+
+    pool: Pool
+    row: int
     width: float
 
     @cached_property
     def chances(self) -> Rows:
         """(background rows, p) by which each cell is drawn."""
-        distance = np.stack([_distance(column, self.row, self.size) for column in self.columns], axis=1)
+        distance = np.stack([self._distance(j) for j in range(len(self.pool.columns))], axis=1)
         return local.nearby(distance, self.width)
 
+    def _distance(self, j: int) -> Rows:
+        column, others = self.pool.columns[j], self.pool.behind[j]
+        own, gone = column.values[self.row], np.isnan(others)
+        if np.isnan(own):
+            return np.where(gone, 0.0, 1.0)
+        if not column.is_number:
+            return np.where(others == own, 0.0, 1.0)
+        return np.where(gone, 1.0, np.abs(np.nan_to_num(others) - own) / self.pool.known[j][1])
+
     @cached_property
-    def _edges(self) -> tuple[Rows, Rows]:
-        order = np.stack([np.argsort(c.values[self.size :], kind="stable") for c in self.columns], axis=1)
-        return order, np.cumsum(np.take_along_axis(self.chances, order, axis=0), axis=0)
+    def _edges(self) -> Rows:
+        return np.cumsum(np.take_along_axis(self.chances, self.pool.order, axis=0), axis=0)
 
     def donors(self, drawn: Rows) -> Rows:
         """(n, p) from [0, 1) → positions in the pool, one a cell."""
-        order, edges = self._edges
-        places = [np.searchsorted(edges[:-1, j], drawn[:, j], side="right") for j in range(len(self.columns))]
-        return np.asarray(self.size + np.take_along_axis(order, np.stack(places, axis=1), axis=0))
+        edges = self._edges[:-1].T
+        places = [np.searchsorted(edge, numbers, side="right") for edge, numbers in zip(edges, drawn.T, strict=True)]
+        return np.asarray(self.pool.size + np.take_along_axis(self.pool.order, np.stack(places, axis=1), axis=0))
 
     def design(self, samples: int) -> Design:
         return _design(self, samples)
@@ -72,23 +107,22 @@ class Design:
 
     def made(self, donors: Rows) -> Rows:
         """(n, k) regressors of the neighbours."""
-        return np.column_stack([part(self.of.columns[j].values[donors[:, j]]) for j, part in self.parts])
+        return np.column_stack([part(self.of.pool.columns[j].values[donors[:, j]]) for j, part in self.parts])
 
 
 def _design(of: Neighbourhood, samples: int) -> Design:
     parts: list[tuple[int, Callable[[Rows], Rows]]] = []
     reach: list[tuple[int, float]] = []  # (feature, by how much a slope enters its value)
-    slope, unit = np.full(len(of.columns), -1), np.ones(len(of.columns))
-    for j, column in enumerate(of.columns):
-        own, others = float(column.values[of.row]), column.values[of.size :]
+    columns = of.pool.columns
+    slope, unit = np.full(len(columns), -1), np.ones(len(columns))
+    for j, (column, others) in enumerate(zip(columns, of.pool.behind, strict=True)):
+        own = float(column.values[of.row])
         if not column.is_number:
             for group, share in _levels(own, others, of.chances[:, j] * samples):
                 reach.append((j, -share))
                 parts.append((j, partial(_one_of, group)))
             continue
-        unit[j] = _unit(others)
-        known = others[~np.isnan(others)]
-        mean = float(known.mean()) if len(known) else 0.0
+        mean, unit[j] = of.pool.known[j]
         center = mean if np.isnan(own) else own
         slope[j] = len(parts)
         parts.append((j, partial(_away, mean, center, float(unit[j]))))
@@ -96,7 +130,7 @@ def _design(of: Neighbourhood, samples: int) -> Design:
         if np.isnan(others).any():
             parts.append((j, partial(_gap, float(np.isnan(own)))))
             reach.append((j, float(np.isnan(own)) - float(np.isnan(others).mean())))
-    matrix = np.zeros((len(of.columns), len(parts)))
+    matrix = np.zeros((len(columns), len(parts)))
     for place, (j, by) in enumerate(reach):
         matrix[j, place] = by
     return Design(of, tuple(parts), matrix, slope, unit)
@@ -125,23 +159,6 @@ def _levels(own: float, others: Rows, expected: Rows) -> list[tuple[list[float],
     return [(group, float(np.isin(behind, group).mean())) for group in groups]
 
 
-def _distance(column: Column, row: int, size: int) -> Rows:
-    own, others = column.values[row], column.values[size:]
-    gone = np.isnan(others)
-    if np.isnan(own):
-        return np.where(gone, 0.0, 1.0)
-    if not column.is_number:
-        return np.where(others == own, 0.0, 1.0)
-    return np.where(gone, 1.0, np.abs(np.nan_to_num(others) - own) / _unit(others))
-
-
-def _unit(others: Rows) -> float:
-    """The standard deviation of the values that there are; 1 where they do not vary."""
-    known = others[~np.isnan(others)]
-    spread = float(known.std()) if len(known) else 0.0
-    return spread if spread > 0 else 1.0
-
-
 @dataclass
 class Search:
     """One row's neighbours so far, and the line through them.
@@ -164,7 +181,7 @@ class Search:
 
     @classmethod
     def begin(cls, design: Design, predict: Predict, rng: np.random.Generator, *, stands_in: bool) -> Search:
-        p = len(design.of.columns)
+        p = len(design.of.pool.columns)
         nothing = np.empty((0, p))
         return cls(
             design, predict, rng, Spread(rng, p), nothing, nothing.astype(np.int64), np.empty((0, 0)),
@@ -304,5 +321,5 @@ def settled(search: Search, samples: int, most: int, leading: int | None) -> boo
     return True
 
 
-def neighbourhood(pool: Frame, row: int, size: int, width: float) -> Neighbourhood:
-    return Neighbourhood([pool.column(name) for name in pool.names], row, size, width)
+def pooled(frame: Frame, size: int) -> Pool:
+    return Pool([frame.column(name) for name in frame.names], size)

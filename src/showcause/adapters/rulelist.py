@@ -144,22 +144,33 @@ def _best(masks: Rows, conditions: Sequence[Condition], left: Rows, length: int)
     beam: list[tuple[int, ...]] = [()]
     best: tuple[float, tuple[int, ...], int] | None = None
     for _ in range(length):
-        scored: dict[tuple[int, ...], tuple[float, tuple[int, ...], int]] = {}
-        for rule in beam:
+        scores = np.full((len(beam), *masks.shape[:1], len(left)), np.nan)
+        for at, rule in enumerate(beam):
             here = left & np.bitwise_and.reduce(masks[list(rule)])
             hits = np.column_stack([_counted(masks & of) for of in here])  # (conditions, classes)
             size = hits.sum(axis=1)
-            free = ~np.isin(features, features[list(rule)]) & (size >= least) & (size < rows)
+            free = (features[:, None] != features[list(rule)]).all(axis=1) & (size >= least) & (size < rows)
             precision = hits[free] / size[free, None]
             z = np.where(precision > 0.5, (precision - share) * np.sqrt(size[free, None]) / spread, -np.inf)
-            for number, label, by in zip(np.flatnonzero(free), z.argmax(axis=1), z.max(axis=1), strict=True):
-                longer = tuple(sorted((*rule, int(number))))
-                scored[longer] = (float(by), longer, int(label))
-        ordered = sorted(scored.values(), key=lambda item: (-item[0], len(item[1]), item[1]))
+            scores[at, free] = z
+        ordered = _leading(beam, scores)
         if ordered and (best is None or ordered[0][0] > best[0] * 1.1):  # a longer rule has to be clearly better
             best = ordered[0]
-        beam = [rule for _, rule, _ in ordered[:BEAM]]
+        beam = [rule for _, rule, _ in ordered]
     return None if best is None or best[0] < SURE else (best[1], best[2])
+
+
+def _leading(beam: Sequence[tuple[int, ...]], scores: Rows) -> list[tuple[float, tuple[int, ...], int]]:
+    """`scores` (beam, conditions, classes), NaN where no rule may be → the best (score, rule made longer, label)."""
+    by = scores.max(axis=2)
+    known = by[~np.isnan(by)]
+    most = BEAM * (len(beam[0]) + 1) if beam else 0  # a rule may be there once for each of its conditions
+    lowest = np.partition(known, -most)[-most] if len(known) > most else -np.inf
+    found = {}
+    for at, number in np.argwhere(by >= lowest).tolist():
+        longer = tuple(sorted((*beam[at], number)))
+        found[longer] = (float(by[at, number]), longer, int(scores[at, number].argmax()))
+    return sorted(found.values(), key=lambda item: (-item[0], len(item[1]), item[1]))[:BEAM]
 
 
 def answered(rules: Sequence[Listed], frame: Frame) -> Rows:

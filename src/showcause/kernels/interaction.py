@@ -25,29 +25,25 @@ def interaction(joint: Rows, one: Rows, other: Rows) -> tuple[float, float, floa
     """
     m = len(joint)
     crossed = joint - one - other
-    whole = _moments(crossed.mean(axis=1), joint.mean(axis=1))
     floor = SMALL * float(np.var(joint))
-    h2, strength = _both(*whole, floor)
+    h2, strength = _both(crossed.mean(axis=1), joint.mean(axis=1), floor)
     if m < 3:
-        return h2, np.nan, strength, np.nan
-    left = [
-        _both(*_moments(np.delete(_without(crossed, r), r), np.delete(_without(joint, r), r)), floor) for r in range(m)
-    ]
-    errors = np.sqrt((m - 1) / m * ((np.array(left) - np.mean(left, axis=0)) ** 2).sum(axis=0))
-    return h2, float(errors[0]), strength, float(errors[1])
+        return float(h2), np.nan, float(strength), np.nan
+    left = np.stack(_both(_without_each(crossed), _without_each(joint), floor), axis=1)
+    errors = np.sqrt((m - 1) / m * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
+    return float(h2), float(errors[0]), float(strength), float(errors[1])
 
 
-def _without(table: Rows, row: int) -> Rows:
-    """(m,) means over all rows but one."""
-    return np.asarray((table.sum(axis=1) - table[:, row]) / (len(table) - 1))
+def _without_each(table: Rows) -> Rows:
+    """(m, m - 1) [r]: means at all rows but r over all rows but r."""
+    m = len(table)
+    means = (table.sum(axis=1) - table.T) / (m - 1)
+    return np.asarray(means[~np.eye(m, dtype=np.bool_)].reshape(m, m - 1))
 
 
-def _moments(crossed: Rows, joint: Rows) -> tuple[float, float]:
-    residue = (ROUNDING**2) * float(np.mean(joint**2))  # what sums of doubles leave of exact additivity is no strength
-    strength = float(np.var(crossed))
-    return strength if strength > residue else 0.0, float(np.var(joint))
-
-
-def _both(crossed: float, joint: float, floor: float) -> tuple[float, float]:
-    known = joint > floor
-    return (crossed / joint if known else np.nan), float(np.sqrt(crossed))
+def _both(crossed: Rows, joint: Rows, floor: float) -> tuple[Rows, Rows]:
+    """Partial dependences (…, places) → h2 and strength (…,)."""
+    residue = ROUNDING**2 * np.mean(joint**2, axis=-1)  # what sums of doubles leave of exact additivity is no strength
+    moved, whole = np.var(crossed, axis=-1), np.var(joint, axis=-1)
+    moved, known = np.where(moved > residue, moved, 0.0), whole > floor
+    return np.where(known, moved / np.where(known, whole, 1.0), np.nan), np.sqrt(moved)

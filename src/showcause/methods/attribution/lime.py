@@ -32,7 +32,7 @@ import numpy as np
 
 from showcause.adapters.frame import Rows
 from showcause.adapters.games import attribution_columns
-from showcause.adapters.neighbourhood import SURE, Design, Search, neighbourhood, settled
+from showcause.adapters.neighbourhood import SURE, Design, Neighbourhood, Search, pooled, settled
 from showcause.adapters.replaced import gathered
 from showcause.core.errors import ParameterError
 from showcause.methods.method import Job, Result, method, positive
@@ -100,12 +100,13 @@ def compute(
     explained, background = job.data.X.take(rows), job.background()
     pool = explained.stack(background)
     told, _ = gathered(job.model, job.data.X, pool)
+    cells = pooled(pool, len(rows))
     shape = (len(rows), len(pool.names), len(job.target_names))
     phi, error, slope = np.empty(shape), np.empty(shape), np.full(shape, np.nan)
     at, fit = np.empty((2, shape[0], shape[2]))
     used: dict[str, list[Any]] = {"evaluations": [], "apart": [], **({"overlap": []} if leading else {})}
     for i, position in enumerate(job.data.positions[rows]):
-        design = neighbourhood(pool, i, shape[0], width).design(samples // 2)
+        design = Neighbourhood(cells, i, width).design(samples // 2)
         _enough(design, samples)
         rng = job.rng("neighbours", int(position))
         search = Search.begin(design, told, rng, stands_in=stand_in)
