@@ -210,10 +210,8 @@ def _player(view: TreeView, pool: Frame, name: str, j: int, columns: Rows, matri
     numeric = (forest.grid.n_categories[columns] < 0).all()
     zero = forest.zero_missing is not None and forest.zero_missing[columns].any()
     single = forest.dtype == "float32"
-    given = column.values.astype(np.float32).astype(np.float64) if single else column.values
-    seen = matrix.astype(np.float32).astype(np.float64) if single else matrix
-    if numeric and not zero and _same(seen, given) and not gaps.all():
-        return _split_as_it_is(view, name, j, columns, codes, given, column.values, single)
+    if numeric and not zero and _same(matrix, column.values, single) and not gaps.all():
+        return _split_as_it_is(view, name, j, columns, codes, column.values, single)
     if (
         numeric
         and not zero
@@ -224,23 +222,26 @@ def _player(view: TreeView, pool: Frame, name: str, j: int, columns: Rows, matri
     return _runs(name, j, columns, codes, column.values)
 
 
-def _same(matrix: Rows, values: Rows) -> bool:
-    return bool(((matrix == values[:, None]) | (np.isnan(matrix) & np.isnan(values)[:, None])).all())
+def _same(matrix: Rows, values: Rows, single: bool) -> bool:
+    """Whether every encoded column holds the values, as far as the forest can tell."""
+    same = matrix == values[:, None]
+    if same.all() or (same | (np.isnan(matrix) & np.isnan(values)[:, None])).all():
+        return True
+    return single and _same(matrix.astype(np.float32), values.astype(np.float32), False)
 
 
-def _split_as_it_is(
-    view: TreeView, name: str, j: int, columns: Rows, seen: Rows, given: Rows, values: Rows, single: bool
-) -> Player:
+def _split_as_it_is(view: TreeView, name: str, j: int, columns: Rows, seen: Rows, values: Rows, single: bool) -> Player:
     grid = view.forest.grid
     each = [grid.thresholds[grid.start[c] : grid.start[c + 1]] for c in columns]
     cuts = np.unique(np.concatenate(each))
     ends = np.append(cuts, np.inf)
     codes = np.column_stack([1 + np.searchsorted(own, ends, side="left") for own in each])
-    gaps = np.isnan(given)
+    gaps = np.isnan(values)
     if len(columns) == 1:  # a code says how many of its cuts lie below
         at = seen[:, 0].astype(np.int64) - 1
     else:
-        at = np.searchsorted(cuts, np.where(gaps, 0.0, given), side="left")
+        given = values.astype(np.float32) if single else values
+        at = np.searchsorted(cuts, np.where(gaps, 0.0, given).astype(np.float64), side="left")
     if gaps.any():
         codes = np.concatenate([codes, np.zeros((1, len(columns)), codes.dtype)])
         at = np.where(gaps, len(codes) - 1, at)

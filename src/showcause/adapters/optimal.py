@@ -25,6 +25,7 @@ from showcause.adapters.frame import Rows
 from showcause.adapters.goals import Goal
 from showcause.adapters.recourse import Linear
 from showcause.core.errors import MissingExtra
+from showcause.kernels.couples import below
 from showcause.kernels.trees import boxes
 
 COST = 100_000  # the distance in whole numbers
@@ -213,25 +214,21 @@ def _pairs(
     search: Search, before: Sequence[frozenset[int]], able: Sequence[Rows], limit: float
 ) -> tuple[Rows, Rows, Rows]:
     """As `_combined`, of these candidates (of each feature), all that cost less than the limit."""
-    numbers, candidates, costs = [np.empty((0, 2), np.int64)], [np.empty((0, 2), np.int64)], [np.empty(0)]
-    each = [o.costs[of] for o, of in zip(search.options, able, strict=True)]
-    floor = [float(of.min(initial=np.inf)) for of in each]
-    for j, first in enumerate(each):
-        for k in range(j, len(each)):
-            if floor[j] + (floor[k] if k > j else 0.0) >= limit or any(of <= {j, k} for of in before):
-                continue
-            if j == k:
-                left = right = np.flatnonzero(first < limit)
-                total = first[left]
-            else:
-                near, beside = np.flatnonzero(first < limit - floor[k]), np.flatnonzero(each[k] < limit - floor[j])
-                grid = first[near][:, None] + each[k][beside][None, :]
-                at = np.argwhere(grid < limit)
-                left, right, total = near[at[:, 0]], beside[at[:, 1]], grid[at[:, 0], at[:, 1]]
-            numbers.append(np.tile([j, k], (len(total), 1)))
-            candidates.append(np.column_stack([able[j][left], able[k][right]]))
-            costs.append(total)
-    return np.concatenate(numbers), np.concatenate(candidates), np.concatenate(costs)
+    sizes = np.array([len(of) for of in able])
+    number, candidate = np.repeat(np.arange(len(able)), sizes), np.concatenate(able)
+    costs = np.concatenate([o.costs[of] for o, of in zip(search.options, able, strict=True)])
+    start = np.concatenate([[0], np.cumsum(sizes)])
+    barred = np.zeros((len(able), len(able)), np.bool_)
+    for of in before:
+        inside = np.isin(np.arange(len(able)), list(of)).astype(np.int64)
+        both = inside[:, None] + inside[None, :]
+        np.fill_diagonal(both, inside)
+        barred |= both >= len(of)
+    none = np.zeros((0, 2), np.int64), np.zeros(0)
+    count = below(costs, start, barred, limit, *none)
+    found, total = np.empty((count, 2), np.int64), np.empty(count)
+    below(costs, start, barred, limit, found, total)
+    return number[found], candidate[found], total
 
 
 def _three(search: Search) -> float:

@@ -163,14 +163,12 @@ def rows_of(view: CellView, row: int, at: Rows) -> Frame:
     return composed(view.pool, row, changes)
 
 
-def representative(view: CellView, number: int, cell: int, near: float | None = None) -> int | float | None:
-    """A pool row whose value lies in the cell (nearest to `near`), else a number of its own; None where none is."""
+def representative(view: CellView, number: int, cell: int) -> int | float | None:
+    """The first pool row whose value lies in the cell, else a number of its own; None where none is."""
     player = view.players[number]
-    seen = np.flatnonzero(player.at == cell)
-    if len(seen):
-        if near is None or not player.numeric or np.isnan(player.values[seen]).any():
-            return int(seen[0])
-        return int(seen[np.argmin(np.abs(player.values[seen] - near))])
+    first = int(np.argmax(player.at == cell))
+    if player.at[first] == cell:
+        return first
     if player.cuts is None or cell == player.missing:
         return None
     return inside(player.cuts, cell, player.single)
@@ -285,7 +283,7 @@ def contrast(
     """
     if not len(donors):
         return []
-    own, apart = view.of([row])[0], np.zeros(len(view.pool), np.int64)
+    own, apart = view.of([row])[0], np.zeros(len(view.pool), np.int32)
     for player, cell in zip(view.players, own, strict=True):
         apart += player.at != cell
     nearest = donors[np.argsort(apart[donors], kind="stable")[:DONORS]]

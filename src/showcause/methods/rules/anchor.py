@@ -274,7 +274,8 @@ def _within(cells: CellView, reason: Reason, rng: np.random.Generator) -> Frame:
     """Rows of real cells that meet the rule, every feature on its own."""
     picks = np.full((CHECKS, len(cells.pool.names)), reason.row)
     for number, player in enumerate(cells.players):
-        able = np.flatnonzero(reason.mask(number)[player.at])
+        mask = reason.mask(number)
+        able = np.arange(len(cells.pool)) if mask.all() else np.flatnonzero(mask[player.at])
         picks[:, player.position] = able[rng.integers(len(able), size=CHECKS)]
     return cells.pool.gather(picks)
 
