@@ -16,7 +16,7 @@ import showcause
 from showcause.adapters.frame import Frame
 from showcause.adapters.model import adapt
 from showcause.cli.load import Roles, load_model, read_table, recast, split
-from showcause.core.errors import DataError, ModelError, ParameterError
+from showcause.core.errors import DataError, InputError, ModelError, ParameterError
 from tests.cli.conftest import EXPLAIN, Call
 
 
@@ -112,6 +112,18 @@ def test_yes_and_no_with_gaps_come_back_as_such(make: Any) -> None:
         made = recast(model, pd.DataFrame({"flag": pd.Series(flags, dtype=object), "town": ["b", None, "a"]}))
         assert [str(kind) for kind in made.dtypes] == ["boolean", "category"]
         model.predict(made)
+
+
+def test_categories_beyond_ascii_come_back_where_the_data_hold_them_all() -> None:
+    """XGBoost keeps "Åre", "Øster", "Æ" as the bytes of their names, cut by the number of their letters."""
+    towns = ["Oslo", "Åre", "Øster", "Æ"]
+    X = pd.DataFrame({"town": pd.Categorical(towns * 10)})
+    model = XGBClassifier(n_estimators=2, enable_categorical=True, min_child_weight=0).fit(X, [0, 1, 0, 1] * 10)
+    made = recast(model, pd.DataFrame({"town": towns}))
+    assert made["town"].tolist() == towns
+    assert model.predict_proba(made).tolist() == model.predict_proba(X[:4]).tolist()
+    with pytest.raises(InputError, match="do not hold all of them"):
+        recast(model, pd.DataFrame({"town": ["Øster"]}))
 
 
 def test_categories_that_cannot_be_told_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -74,7 +76,7 @@ def _levels(model: Any, X: Any) -> dict[str, list[Any]]:
     names = [str(name) for name in (X.column_names if isinstance(X, pa.Table) else X.columns)]
     if package == "xgboost":
         booster = model.get_booster() if hasattr(model, "get_booster") else model
-        found = _xgboost_levels(booster)
+        found = _xgboost_levels(booster, X)
     elif package == "lightgbm":
         booster = getattr(model, "booster_", model)
         found = _lightgbm_levels(booster, X, names)
@@ -83,7 +85,7 @@ def _levels(model: Any, X: Any) -> dict[str, list[Any]]:
     return {name: levels for name, levels in found.items() if name in names}
 
 
-def _xgboost_levels(booster: Any) -> dict[str, list[Any]]:
+def _xgboost_levels(booster: Any, X: Any) -> dict[str, list[Any]]:
     types = dict(zip(booster.feature_names or [], booster.feature_types or [], strict=False))
     wanted = [name for name, kind in types.items() if kind == "c"]
     if not wanted:
@@ -94,7 +96,36 @@ def _xgboost_levels(booster: Any) -> dict[str, list[Any]]:
             f"the model file does not say which categories {lost[:8]} had; explain the model as module:attribute, or "
             "save it again with a newer XGBoost"
         )
-    return {name: stored[name].to_pylist() for name in wanted}
+    given = X.column_names if isinstance(X, pa.Table) else [str(name) for name in X.columns]
+    return {name: _whole(stored[name], name, X) for name in wanted if name in given}
+
+
+def _whole(stored: pa.Array, name: str, X: Any) -> list[Any]:
+    """The levels of a column. XGBoost cuts names by their letters where it should by their bytes, so that of names
+    beyond ASCII only pieces are kept; they are those of the data where these, in order, come to the same pieces.
+    Raises InputError where they do not."""
+    if not (pa.types.is_string(stored.type) or pa.types.is_large_string(stored.type)):
+        return list(stored.to_pylist())
+    wide = pa.large_binary() if pa.types.is_large_string(stored.type) else pa.binary()
+    pieces: list[bytes] = stored.view(wide).to_pylist()
+    if all(piece.isascii() for piece in pieces):
+        return [piece.decode() for piece in pieces]
+    column = X[name].to_pandas() if isinstance(X, pa.Table) else X[name]
+    own = list(column.cat.categories) if hasattr(column, "cat") else sorted({str(v) for v in column.dropna().unique()})
+    if _pieces(own) != pieces:
+        raise InputError(
+            f"XGBoost keeps the categories of {name!r} in pieces, as some are not ASCII, and the data do not hold all "
+            "of them; give a frame in which the column has the categories of the training"
+        )
+    return own
+
+
+def _pieces(levels: Sequence[Any]) -> list[bytes]:
+    """Names as XGBoost cuts them."""
+    names = [str(level) for level in levels]
+    ends = list(accumulate((len(name) for name in names), initial=0))
+    data = "".join(names).encode()
+    return [data[start:end] for start, end in pairwise(ends)]
 
 
 def _lightgbm_levels(booster: Any, X: Any, names: list[str]) -> dict[str, list[Any]]:
