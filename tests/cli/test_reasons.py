@@ -64,6 +64,14 @@ def test_what_cannot_be_used_leaves_no_file(
     assert not list(explained.glob("*r.parquet*"))
 
 
+def test_the_rows_are_never_written_over(explained: Path, call: Call) -> None:
+    before = Path("scored.parquet").read_bytes()
+    words = ("--model", "train:model", "--data", "scored.parquet", "--out", "./scored.parquet")
+    code, _, err = call("reasons", "credit", *words)
+    assert (code, "is what is read" in err) == (2, True), err
+    assert Path("scored.parquet").read_bytes() == before
+
+
 @pytest.mark.parametrize(("ended", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_no_half_file(explained: Path, ended: signal.Signals, status: int) -> None:
     pd.concat([pd.read_parquet("scored.parquet")] * 2000).to_parquet("many.parquet")

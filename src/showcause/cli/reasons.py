@@ -30,6 +30,8 @@ def run(
 
     if out.suffix.lower() not in PARQUET:
         raise ParameterError(f"--out {out}: give a file that ends in .parquet")
+    if out.resolve() in {given.resolve() for given in (data, reference) if given is not None}:
+        raise ParameterError(f"--out {out} is what is read; give another file, or the rows would be gone")
     began = time.perf_counter()
     native = load_model(model, allow_pickle=allow_pickle).native
     order = snapshot.manifest.data["order"]
