@@ -234,6 +234,7 @@ def _split_as_it_is(view: TreeView, name: str, j: int, columns: Rows, seen: Rows
     grid = view.forest.grid
     each = [grid.thresholds[grid.start[c] : grid.start[c + 1]] for c in columns]
     cuts = np.unique(np.concatenate(each))
+    cuts = cuts[cuts < np.inf]  # LightGBM tells what is missing from all that is known so: nothing lies beyond
     ends = np.append(cuts, np.inf)
     codes = np.column_stack([1 + np.searchsorted(own, ends, side="left") for own in each])
     gaps = np.isnan(values)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -270,3 +271,15 @@ def test_a_bound_holds_to_the_last_bit_where_the_model_rounds_to_single_precisio
                     assert model.predict(row.assign(**{found["feature"]: edge}))[0] == model.predict(row)[0]
                     tried += 1
     assert tried > 40
+
+
+def test_a_split_that_tells_missing_values_alone_is_no_bound():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400)})
+    frame.loc[rng.random(400) < 0.4, "b"] = np.nan
+    label = (frame["b"].isna() ^ (frame["a"] > 0)).astype(int)
+    model = LGBMClassifier(n_estimators=20, num_leaves=4, verbose=-1, n_jobs=1).fit(frame, label)
+    assert " inf" in model.booster_.model_to_string()
+    found = sc.compute("rules/anchor", model, frame[:20], train=frame).to_pandas()
+    assert found.loc[found["condition"].isna(), "proven"].all()
+    assert "inf" not in found["text"].str.cat()

@@ -80,7 +80,7 @@ class _Work:
 @method(
     "counterfactual/optimal",
     kind="counterfactual",
-    version=3,
+    version=4,
     panel="where given",
     applies=_reason,
     after=("examples/representative",),

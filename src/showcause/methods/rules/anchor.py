@@ -60,7 +60,7 @@ class _Case:
 @method(
     "rules/anchor",
     kind="rule",
-    version=4,
+    version=5,
     after=("examples/representative", "importance/shap", "importance/permutation"),
     in_snapshot={"max_rows": 4, "max_cells": 300, "evaluations": 2_000, "effort": 4_000_000},
 )
