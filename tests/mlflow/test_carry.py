@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,28 @@ def test_several_who_attach_at_once_lose_nothing(mlflow: Any, tmp_path: Path) ->
         digests = list(pool.map(sign, range(3)))
     snapshot = sc.open(info.model_uri)  # reads, with every digest checked
     assert sorted(map(canonical.digest, snapshot.attached("signature"))) == sorted(digests)
+
+
+@pytest.mark.parametrize(("times", "fetched"), [(2, True), (3, False)])
+def test_a_file_that_breaks_off_is_asked_for_again(tmp_path: Path, times: int, fetched: bool) -> None:
+    """As where another client is writing it at that moment."""
+    from requests.exceptions import ChunkedEncodingError
+
+    from showcause.integrations.mlflow.artifacts import _download
+
+    class Breaks:
+        def __init__(self) -> None:
+            self.left = times
+
+        def _download_file(self, name: str, path: str) -> None:
+            self.left -= 1
+            if self.left >= 0:
+                raise ChunkedEncodingError("Connection broken: IncompleteRead(0 bytes read, 311 more expected)")
+            Path(path).write_text(name)
+
+    with contextlib.suppress(ChunkedEncodingError):
+        _download(Breaks(), ["a/b.json"], tmp_path)
+    assert (tmp_path / "a/b.json").is_file() == fetched
 
 
 def test_a_signed_binding_says_what_the_key_signed(mlflow: Any, tmp_path: Path) -> None:

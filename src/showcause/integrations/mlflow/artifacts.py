@@ -10,6 +10,7 @@ import contextlib
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from showcause.core.errors import Corrupt
 from showcause.integrations.mlflow.refs import Located, clear
 
 THREADS = 8
+PAUSES = (0.1, 0.5)  # seconds before a file that broke off is asked for again
 BARS = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 MAX_FILES = 10_000
 MAX_BYTES = 2**34  # of a model's folder
@@ -99,11 +101,21 @@ def fetched(located: Located, path: str = "", *, without: tuple[str, ...] = ()) 
 
 
 def _download(source: Any, names: Sequence[str], into: Path) -> None:
-    """Each file by name, several at a time: `download_artifacts` would list a folder again for every file."""
+    """Each file by name, several at a time: `download_artifacts` would list a folder again for every file.
+
+    A server writes a file in place: one that breaks off is being written by another client, and is asked for again.
+    """
+    from requests.exceptions import ChunkedEncodingError
 
     def one(name: str) -> None:
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
+        for pause in PAUSES:
+            try:
+                source._download_file(name, str(target))
+                return
+            except ChunkedEncodingError:
+                time.sleep(pause)
         source._download_file(name, str(target))
 
     with ThreadPoolExecutor(THREADS) as pool:
