@@ -347,3 +347,12 @@ def test_autologging_records_nothing_of_the_work_inside(mlflow: Any, logged: Any
         mlflow.sklearn.autolog(disable=True)
     assert result.metrics["showcause_complete"] == 1
     assert mlflow.MlflowClient().get_run(run.info.run_id).data.params == {}
+
+
+def test_lightgbms_columns_are_found_by_the_names_that_the_data_have() -> None:
+    """It keeps "mean radius" as "mean_radius"."""
+    from showcause.integrations.mlflow.subject import split
+
+    data = pd.DataFrame({"mean radius": [1.0], "age": [2.0], "group": ["a"]})
+    own, others = split(data, ("mean_radius", "age"))
+    assert (list(own), list(others)) == (["mean radius", "age"], ["group"])

@@ -99,8 +99,8 @@ def _pools(modules: int) -> Any:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Models inside run their BLAS, OpenMP and joblib work on one thread, unless they were told another number of
-    threads by name; kernels of ours use all cores."""
+    """Models inside run their BLAS, OpenMP and joblib work on one thread; LightGBM and CatBoost count their threads
+    themselves, which changes no prediction of theirs. Kernels of ours use all cores."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_pools(len(sys.modules)).limit(limits=1))
         if "sklearn" in sys.modules:
