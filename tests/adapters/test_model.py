@@ -14,9 +14,11 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_info
+from xgboost import XGBClassifier
 
 from showcause.adapters.frame import Frame
-from showcause.adapters.model import adapt, encode_labels, one_thread, ordered
+from showcause.adapters.model import adapt, encode_labels, one_thread, ordered, own_threads
 from showcause.core.errors import DataError, ModelError
 
 X, Y = load_breast_cancer(return_X_y=True)
@@ -64,6 +66,27 @@ def test_forests_predict_the_same_bits_whatever_their_threads():
     with one_thread():
         bits = {adapt(model, FRAME).predict(FRAME).tobytes() for model in (one, two, two, two)}
     assert len(bits) == 1
+
+
+def test_openmp_is_as_it_was_for_models_whose_threads_change_no_prediction():
+    outside = _openmp_threads()
+    with one_thread(), one_thread():
+        limited = _openmp_threads()
+        with own_threads():
+            inside = _openmp_threads()
+        after = _openmp_threads()
+    assert (inside, _openmp_threads()) == (outside, outside)
+    assert limited == after == [1] * len(outside) != []
+
+
+def _openmp_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+
+
+def test_xgboost_predicts_the_same_bits_whatever_its_threads():
+    one, all_ = (XGBClassifier(n_estimators=50, n_jobs=n).fit(X, Y) for n in (1, None))
+    with one_thread():
+        assert adapt(one, FRAME).predict(FRAME).tobytes() == adapt(all_, FRAME).predict(FRAME).tobytes()
 
 
 def test_outputs_are_named_by_task():

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -97,17 +98,35 @@ def _pools(modules: int) -> Any:
     return ThreadpoolController()
 
 
+_openmp: ContextVar[int] = ContextVar("_openmp")  # the threads of OpenMP outside of `one_thread`
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Models inside run their BLAS, OpenMP and joblib work on one thread; LightGBM and CatBoost count their threads
     themselves, which changes no prediction of theirs. Kernels of ours use all cores."""
+    pools = _pools(len(sys.modules))
+    found = [pool.num_threads for pool in pools.lib_controllers if pool.user_api == "openmp"]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_pools(len(sys.modules)).limit(limits=1))
+        if found and _openmp.get(None) is None:
+            stack.callback(_openmp.reset, _openmp.set(max(found)))
+        stack.enter_context(pools.limit(limits=1))
         if "sklearn" in sys.modules:
             import joblib
 
             stack.enter_context(joblib.parallel_config(backend="sequential"))
         yield
+
+
+@contextlib.contextmanager
+def own_threads() -> Iterator[None]:
+    """Within `one_thread`, OpenMP as it was outside: for models whose predictions do not depend on their threads."""
+    before = _openmp.get(None)
+    if before is None:
+        yield
+    else:
+        with _pools(len(sys.modules)).limit(limits=before, user_api="openmp"):
+            yield
 
 
 # Class module prefix → the adapter that knows it. Wrappers of other libraries that follow scikit-learn's conventions

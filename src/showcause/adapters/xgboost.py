@@ -10,7 +10,7 @@ import numpy as np
 
 from showcause.adapters import sklearn
 from showcause.adapters.matrices import numbers, plain_numbers
-from showcause.adapters.model import Model, Space, as_text, unfitted
+from showcause.adapters.model import Model, Space, as_text, own_threads, unfitted
 from showcause.core import canonical
 from showcause.core.errors import ModelError
 
@@ -32,7 +32,7 @@ def adapt(native: Any) -> Model | None:
     if model is None:
         return None
     raw = _as_matrix(model.raw) if _numeric(native, booster) else model.raw
-    return replace(model, family=f"xgboost.{type(native).__name__}", raw=raw)
+    return replace(model, family=f"xgboost.{type(native).__name__}", raw=_on_all_threads(raw))
 
 
 def _numeric(native: Any, booster: Any) -> bool:
@@ -46,6 +46,16 @@ def _as_matrix(raw: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def call(rows: Any) -> Any:
         return raw(numbers(rows) if plain_numbers(rows) else rows)
+
+    return call
+
+
+def _on_all_threads(raw: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """XGBoost shares rows among threads; a row's sum goes over the trees in their order, whatever their number."""
+
+    def call(rows: Any) -> Any:
+        with own_threads():
+            return raw(rows)
 
     return call
 
@@ -79,7 +89,7 @@ def _booster(native: Any) -> Model:
     )
 
 
-def _predict(booster: Any, classes: int) -> Any:
+def _predict(booster: Any, classes: int) -> Callable[[Any], Any]:
     import xgboost
 
     def predict(rows: Any) -> Any:
@@ -91,4 +101,4 @@ def _predict(booster: Any, classes: int) -> Any:
         weights = np.exp(margin - margin.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
-    return predict
+    return _on_all_threads(predict)

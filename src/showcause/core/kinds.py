@@ -215,5 +215,5 @@ def check(name: str, table: pa.Table) -> None:
     if "noise" in present and not set(pc.unique(table["noise"]).to_pylist()) <= {*NOISES, None}:
         raise InputError(f"noise must be one of {NOISES}")
     keys = [column for column in (*shape.key, *COMMON_KEY) if column in present]
-    if table.num_rows and table.group_by(keys).aggregate([]).num_rows != table.num_rows:
+    if table.num_rows and table.group_by(keys, use_threads=False).aggregate([]).num_rows != table.num_rows:
         raise InputError(f"rows of a {name} table are not identified by their key {keys}")
