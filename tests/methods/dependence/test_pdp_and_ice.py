@@ -50,6 +50,16 @@ def test_every_class_has_a_curve_and_they_add_up_to_one():
     assert sums.to_numpy() == pytest.approx(np.ones(len(sums)))
 
 
+@pytest.mark.parametrize("method", ["pdp", "ice", "ale", "surface", "interaction"])
+def test_trees_of_three_classes_answer_what_the_model_itself_answers(method):
+    X, y = load_iris(return_X_y=True)
+    model = HistGradientBoostingClassifier(max_iter=5).fit(X[:, 2:], y)
+    ours = sc.compute(f"dependence/{method}", model, X[:, 2:], y).to_pandas()
+    theirs = sc.compute(f"dependence/{method}", model.predict_proba, X[:, 2:], y, task="classification").to_pandas()
+    assert ours["value"].abs().max() > 0.02
+    np.testing.assert_allclose(ours["value"], theirs["value"], atol=1e-9)
+
+
 def test_scores_stay_scores():
     X, y = load_breast_cancer(return_X_y=True)
     model = LinearSVC(random_state=0).fit(X[:, :2] / 100, y)

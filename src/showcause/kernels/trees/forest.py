@@ -163,15 +163,15 @@ class Forest:
         return out
 
     def response(self, margin: Floats) -> Floats:
-        """Margins (n, K) → probabilities or the target's unit, through ``link``."""
+        """Margins (…, K) → probabilities or the target's unit, through ``link``."""
         scaled = self.link_scale * margin
         if self.link == "logistic":
             return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scaled)))
         if self.link == "exp":
             return np.asarray(np.exp(scaled))
         if self.link == "softmax":
-            weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-            return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+            weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+            return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
         return np.asarray(scaled)
 
     def scalar(self, column: int) -> "Forest":

@@ -45,6 +45,7 @@ MATTERS = 0.05  # of the largest range of all features, so that flat curves are 
     "dependence/ale",
     kind="curve",
     after=("importance/shap", "importance/permutation", "dependence/pdp"),
+    version=2,
     in_snapshot={"limit": 12, "rows": 4_000, "levels": 25},
 )
 def compute(

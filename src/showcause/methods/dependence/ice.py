@@ -31,6 +31,7 @@ LEAST = 5  # rows that a limit on cells leaves
     "dependence/ice",
     kind="curve",
     after=("importance/shap", "importance/permutation"),
+    version=2,
     in_snapshot={"limit": 12, "rows": 60, "levels": 25, "cells": 40_000},
 )
 def compute(

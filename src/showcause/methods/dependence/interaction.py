@@ -44,6 +44,7 @@ FLAT = "h2: neither feature moves the prediction on average, so there is no shar
     kind="importance",
     needs=("two features", "two rows"),
     after=("importance/shap", "importance/permutation"),
+    version=2,
     in_snapshot={"limit": 8, "rows": 64},
 )
 def compute(

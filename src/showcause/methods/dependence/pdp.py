@@ -37,7 +37,7 @@ PLACES = 100  # asked about at a time
     "dependence/pdp",
     kind="curve",
     after=("importance/shap", "importance/permutation"),
-    version=2,
+    version=3,
     in_snapshot={"limit": 12, "levels": 25, "predictions": 50_000},
 )
 def compute(

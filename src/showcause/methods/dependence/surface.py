@@ -34,6 +34,7 @@ from showcause.methods.method import Job, Result, method, positive
     kind="surface",
     needs=("two features",),
     after=("importance/shap", "importance/permutation", "dependence/interaction"),
+    version=2,
     in_snapshot={"limit": 3, "rows": 200, "points": 12, "levels": 12},
 )
 def compute(
