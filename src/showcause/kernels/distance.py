@@ -4,7 +4,7 @@ to everything, on any number of threads."""
 import numpy as np
 from numpy.typing import NDArray
 
-from .trees.compiled import compiled, parallel, prange
+from .trees.compiled import Turn, compiled, parallel, spread
 
 Floats = NDArray[np.float64]
 
@@ -20,9 +20,9 @@ def squared_distances(a: Floats, b: Floats, category: NDArray[np.bool_], scale: 
 
 
 @parallel
-def _squared(a: Floats, b: Floats, category: NDArray[np.bool_], scale: Floats, out: Floats) -> None:
+def _squared(turn: Turn, a: Floats, b: Floats, category: NDArray[np.bool_], scale: Floats, out: Floats) -> None:
     """b (p, m): of a row of a, all rows of b are gone through column by column, side by side."""
-    for i in prange(len(a)):
+    for i in spread(turn, len(a)):
         for c in range(len(b)):
             _add(a[i, c], b[c], category[c], scale[c], out[i])
 

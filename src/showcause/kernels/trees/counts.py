@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 from .forest import Codes, Floats, Forest, Ints, Nodes
 from .games import count_bits, lowest_bit
 from .patterns import merge_path, runs, shape_of
@@ -130,9 +130,9 @@ def _counted(
 
 
 @parallel
-def _fill_answers(nodes: Nodes, asked: Longs, columns: Codes, words: Words) -> None:
+def _fill_answers(turn: Turn, nodes: Nodes, asked: Longs, columns: Codes, words: Words) -> None:
     n = columns.shape[1]
-    for test in prange(len(asked)):
+    for test in spread(turn, len(asked)):
         node = asked[test]
         column, table = columns[nodes.feature[node]], nodes.table[node]
         passed = np.zeros(64 * words.shape[1], np.uint8)
@@ -175,10 +175,10 @@ def _meet(words: Words, left: bool, met: Words) -> None:
 
 
 @parallel
-def _count(paths: Paths, roots: Ints, words: Words, n: int, share: Floats, found: Floats) -> None:
+def _count(turn: Turn, paths: Paths, roots: Ints, words: Words, n: int, share: Floats, found: Floats) -> None:
     """Add to found, from paths.place[leaf] on, the rows (or their weight) that meet all players of the path but one,
     and then all of them."""
-    for tree in prange(len(roots) - 1):
+    for tree in spread(turn, len(roots) - 1):
         deepest = paths.depth[roots[tree] : roots[tree + 1]].max()
         path, owners, slot_of = (
             np.empty(deepest + 1, np.int32),

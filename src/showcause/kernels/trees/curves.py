@@ -20,7 +20,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 from .counts import Places, places_of
 from .forest import Codes, Floats, Forest, Ints
 from .masks import ALL, LEAVES, Masks, Words, in_parts, number_of
@@ -127,8 +127,8 @@ def _with_runs(masks: Masks, moves: Moves, places: Places, repeats: int) -> Move
 
 
 @parallel
-def _fill_words(table: Words, moves: Moves, codes: Codes, start: Longs, word: Words) -> None:
-    for move in prange(len(moves.player)):
+def _fill_words(turn: Turn, table: Words, moves: Moves, codes: Codes, start: Longs, word: Words) -> None:
+    for move in spread(turn, len(moves.player)):
         _open(table, moves, move, codes, word[start[move] : start[move + 1]])
 
 
@@ -181,13 +181,13 @@ def _add(step: Longs, now: Longs, before: Longs) -> None:
 
 @parallel
 def _replace(
-    table: Words, moves: Moves, places: Places, value: Longs, output: Ints, unit: float, columns: Codes, given: Codes,
-    donors: Longs, rows: int, base: Floats, first: bool, last: bool, held: Longs, out: Floats,
+    turn: Turn, table: Words, moves: Moves, places: Places, value: Longs, output: Ints, unit: float, columns: Codes,
+    given: Codes, donors: Longs, rows: int, base: Floats, first: bool, last: bool, held: Longs, out: Floats,
 ) -> None:  # fmt: skip
     """donors (r, n), or (0, n) where all rows take all places in turn. held: out itself, where changes are kept in
     units from one part of the trees to the next; the last part turns them into predictions."""
     n, n_outputs = columns.shape[1], out.shape[3]
-    for block in prange((n + rows - 1) // rows):
+    for block in spread(turn, (n + rows - 1) // rows):
         begin, size = block * rows, min(rows, n - block * rows)
         mine, theirs = columns[:, begin : begin + size].copy(), _theirs(given, donors[:, begin : begin + size])
         steps = np.zeros((places.start[-1], n_outputs, size), np.int64)

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 from .forest import Codes, Floats, Forest, Ints, Nodes
 from .games import MOST_SUMMED, NODES, Weights, count_bits, weights
 from .patterns import DENSE_BITS, Groups, Keys, clear_bits, distinct, groups_of, hash_size, leaf_patterns
@@ -45,13 +45,13 @@ def _lanes(forest: Forest, codes: Codes, players: Ints, backgrounds: Sequence[Co
 
 @parallel
 def _sweep(
-    nodes: Nodes, groups: Groups, value: Floats, output: Ints, n_outputs: int, constants: Weights, theirs: Codes,
-    lane: NDArray[np.int64], share: Floats, codes: Codes, block: int, out: Floats,
+    turn: Turn, nodes: Nodes, groups: Groups, value: Floats, output: Ints, n_outputs: int, constants: Weights,
+    theirs: Codes, lane: NDArray[np.int64], share: Floats, codes: Codes, block: int, out: Floats,
 ) -> None:  # fmt: skip
     n, b, most = len(codes), theirs.shape[1], 0
     for group in range(len(groups.tree)):
         most = max(most, groups.player_start[group + 1] - groups.player_start[group])
-    for at in prange((n + block - 1) // block):
+    for at in spread(turn, (n + block - 1) // block):
         rows = out[at * block : min(n, (at + 1) * block)]
         size = len(rows)
         columns = codes[at * block : at * block + size].T.copy()

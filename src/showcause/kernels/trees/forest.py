@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 
 if TYPE_CHECKING:
     from .masks import Masks
@@ -379,11 +379,11 @@ def _grid(forest: Forest) -> Grid:
 
 @parallel
 def _encode(
-    X: Floats, thresholds: Floats, start: NDArray[np.int64], n_categories: Ints, single: bool,
+    turn: Turn, X: Floats, thresholds: Floats, start: NDArray[np.int64], n_categories: Ints, single: bool,
     zero_missing: NDArray[np.bool_], codes: Codes,
 ) -> None:  # fmt: skip
     n = len(X)
-    for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
+    for block in spread(turn, (n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
         first, last = block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK)
         _encode_block(X[first:last], thresholds, start, n_categories, single, zero_missing, codes[first:last])
 
@@ -417,10 +417,10 @@ def _encode_block(
 
 @parallel
 def _predict(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, codes: Codes, out: Floats
+    turn: Turn, nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, codes: Codes, out: Floats
 ) -> None:  # fmt: skip
     n = len(codes)
-    for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
+    for block in spread(turn, (n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
         first = block * ROWS_PER_BLOCK
         last = min(n, first + ROWS_PER_BLOCK)
         _predict_block(nodes, value, roots, tree_output, codes[first:last], out[first:last])

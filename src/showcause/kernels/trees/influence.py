@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import parallel, prange
+from .compiled import Turn, parallel, spread
 from .forest import Floats, Forest, Ints
 from .leaves import Leaf
 
@@ -41,9 +41,9 @@ def sums(leaf: Leaf, values: Floats, size: int) -> Floats:
 
 
 @parallel
-def _sums(leaf: Leaf, values: Floats, parts: Floats) -> None:
+def _sums(turn: Turn, leaf: Leaf, values: Floats, parts: Floats) -> None:
     n, width = values.shape
-    for chunk in prange(len(parts)):
+    for chunk in spread(turn, len(parts)):
         for row in range(chunk * n // len(parts), (chunk + 1) * n // len(parts)):
             for c in range(width):
                 parts[chunk, leaf[row], c] += values[row, c]
@@ -79,11 +79,11 @@ class Votes:
 
 @parallel
 def _vote(
-    leaf: Leaf, mine: Leaf, draws: Floats, labels: Floats, total: Floats, pull: Floats, weight: Floats, push: Floats,
-    kept: Floats, count: Floats,
+    turn: Turn, leaf: Leaf, mine: Leaf, draws: Floats, labels: Floats, total: Floats, pull: Floats, weight: Floats,
+    push: Floats, kept: Floats, count: Floats,
 ) -> None:  # fmt: skip
     outputs = labels.shape[1]
-    for row in prange(len(leaf)):
+    for row in spread(turn, len(leaf)):
         node = leaf[row]
         whole = total[node, 0]
         rest = whole - draws[row]
@@ -128,8 +128,8 @@ def derivatives(loss: Loss, margin: Floats, y: Floats) -> Floats:
 
 
 @parallel
-def _derivatives(loss: int, margin: Floats, y: Floats, out: Floats) -> None:
-    for row in prange(len(margin)):
+def _derivatives(turn: Turn, loss: int, margin: Floats, y: Floats, out: Floats) -> None:
+    for row in spread(turn, len(margin)):
         if loss == 2:
             top = margin[row].max()
             total = 0.0
@@ -157,8 +157,8 @@ def losses(loss: Loss, margin: Floats, y: Floats) -> Floats:
 
 
 @parallel
-def _losses(loss: int, margin: Floats, y: Floats, out: Floats) -> None:
-    for row in prange(len(y)):
+def _losses(turn: Turn, loss: int, margin: Floats, y: Floats, out: Floats) -> None:
+    for row in spread(turn, len(y)):
         f = margin[row, 0]
         if loss == 2:
             top = margin[row].max()
@@ -250,11 +250,12 @@ def _single(
 
 @parallel
 def _advance(
-    loss: int, margin: Floats, y: Floats, came: Leaf, value: Floats, leaf: Leaf, slope: Floats, parts: Floats
-) -> None:
+    turn: Turn, loss: int, margin: Floats, y: Floats, came: Leaf, value: Floats, leaf: Leaf, slope: Floats,
+    parts: Floats,
+) -> None:  # fmt: skip
     """Add the tree before to the margins; slopes there, and their sums over the leaves of the tree that comes."""
     n = len(leaf)
-    for chunk in prange(len(parts)):
+    for chunk in spread(turn, len(parts)):
         for row in range(chunk * n // len(parts), (chunk + 1) * n // len(parts)):
             margin[row, 0] += value[came[row]]
             f, g, h = margin[row, 0], 0.0, 1.0
@@ -272,8 +273,8 @@ def _advance(
 
 
 @parallel
-def _forward(leaf: Leaf, value: Floats, k: int, margin: Floats) -> None:
-    for row in prange(len(leaf)):
+def _forward(turn: Turn, leaf: Leaf, value: Floats, k: int, margin: Floats) -> None:
+    for row in spread(turn, len(leaf)):
         margin[row, k] += value[leaf[row]]
 
 
@@ -302,10 +303,10 @@ def axil(forest: Forest, leaf: Leaf, mine: Leaf, made: Recipe) -> tuple[Floats, 
 
 
 @parallel
-def _axil_step(leaf: Leaf, step: Floats, before: Leaf, w: Floats, parts: Floats) -> None:
+def _axil_step(turn: Turn, leaf: Leaf, step: Floats, before: Leaf, w: Floats, parts: Floats) -> None:
     """Add a tree's step (nodes, E) to w (n, E); sum w, and the rows, over the leaves of the tree before it."""
     n, E = w.shape
-    for chunk in prange(len(parts)):
+    for chunk in spread(turn, len(parts)):
         for row in range(chunk * n // len(parts), (chunk + 1) * n // len(parts)):
             node, to = leaf[row], before[row]
             for e in range(E):
@@ -383,10 +384,10 @@ def outvoted(forest: Forest, leaf: Leaf, y: Floats) -> Floats:
 
 @parallel
 def _boost_step(
-    leaf: Leaf, slope: Floats, value: Floats, G: Floats, whole: Floats, rate: float, mine: NDArray[np.int64],
-    pull: Floats, k: int, effect: Floats, harm: Floats, without: Floats,
+    turn: Turn, leaf: Leaf, slope: Floats, value: Floats, G: Floats, whole: Floats, rate: float,
+    mine: NDArray[np.int64], pull: Floats, k: int, effect: Floats, harm: Floats, without: Floats,
 ) -> None:  # fmt: skip
-    for row in prange(len(leaf)):
+    for row in spread(turn, len(leaf)):
         node = leaf[row]
         g, h = slope[row, 0], slope[row, 1]
         moved = -(rate * g + h * value[node]) / whole[node]

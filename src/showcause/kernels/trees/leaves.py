@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import masks
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
 
 Leaf = NDArray[Any]  # uint16 or uint32
@@ -51,9 +51,9 @@ def shared(mine: Leaf, leaf: Leaf, weight: Floats) -> Floats:
 
 
 @parallel
-def _leaf_table(nodes: Nodes, roots: Ints, codes: Codes, out: Leaf) -> None:
+def _leaf_table(turn: Turn, nodes: Nodes, roots: Ints, codes: Codes, out: Leaf) -> None:
     n = len(codes)
-    for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
+    for block in spread(turn, (n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
         for tree in range(len(roots) - 1):
             for row in range(block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK)):
                 node = roots[tree]
@@ -63,9 +63,9 @@ def _leaf_table(nodes: Nodes, roots: Ints, codes: Codes, out: Leaf) -> None:
 
 
 @parallel
-def _shared(mine: Leaf, leaf: Leaf, weight: Floats, out: Floats) -> None:
+def _shared(turn: Turn, mine: Leaf, leaf: Leaf, weight: Floats, out: Floats) -> None:
     n = leaf.shape[1]
-    for block in prange((n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
+    for block in spread(turn, (n + ROWS_PER_BLOCK - 1) // ROWS_PER_BLOCK):
         first, last = block * ROWS_PER_BLOCK, min(n, (block + 1) * ROWS_PER_BLOCK)
         for tree in range(len(leaf)):
             for e in range(len(out)):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 from .forest import Codes, Floats, Forest, Grid, Ints, Nodes
 
 LEAVES = 64
@@ -113,8 +113,8 @@ def number_of(word: np.uint64) -> np.uint64:
 
 
 @parallel
-def _fill(nodes: Nodes, roots: Ints, masks: Masks) -> None:
-    for i in prange(len(masks.tree)):
+def _fill(turn: Turn, nodes: Nodes, roots: Ints, masks: Masks) -> None:
+    for i in spread(turn, len(masks.tree)):
         _fill_tree(nodes, roots[masks.tree[i]], roots[masks.tree[i] + 1], masks, i)
 
 
@@ -146,10 +146,10 @@ def _fill_tree(nodes: Nodes, begin: int, end: int, masks: Masks, i: int) -> None
 
 
 @parallel
-def predict(masks: Masks, value: Floats, tree_output: Ints, codes: Codes, out: Floats) -> None:
+def predict(turn: Turn, masks: Masks, value: Floats, tree_output: Ints, codes: Codes, out: Floats) -> None:
     """Add the trees' values to out (n, K)."""
     n = len(codes)
-    for block in prange((n + ROWS - 1) // ROWS):
+    for block in spread(turn, (n + ROWS - 1) // ROWS):
         first, last = block * ROWS, min(n, (block + 1) * ROWS)
         predict_block(masks, value, tree_output, codes[first:last], out[first:last])
 
@@ -219,10 +219,10 @@ def _meet(masks: Masks, a: int, b: int, columns: Codes, open_: Words) -> None:
 
 
 @parallel
-def leaves(masks: Masks, roots: Ints, codes: Codes, out: NDArray[Any]) -> None:
+def leaves(turn: Turn, masks: Masks, roots: Ints, codes: Codes, out: NDArray[Any]) -> None:
     """out (T, n): the leaf of each row, counted from its tree's root."""
     n = len(codes)
-    for block in prange((n + ROWS - 1) // ROWS):
+    for block in spread(turn, (n + ROWS - 1) // ROWS):
         first, last = block * ROWS, min(n, (block + 1) * ROWS)
         _leaves_block(masks, roots, codes[first:last], out[:, first:last])
 

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 from .forest import Codes, Floats, Forest, Ints, Nodes
 from .games import (
     LANES,
@@ -114,6 +114,7 @@ def _background_keys(
 
 @parallel
 def _count_keys(
+    turn: Turn,
     nodes: Nodes,
     groups: Groups,
     first: int,
@@ -125,7 +126,7 @@ def _count_keys(
     used: NDArray[np.int64],
 ) -> None:
     n = columns.shape[1]
-    for g in prange(len(used)):
+    for g in spread(turn, len(used)):
         group = first + g
         here, sums = key[start[g] : start[g + 1]], total[start[g] : start[g + 1]]
         if groups.n_bits[group] <= DENSE_BITS:
@@ -239,13 +240,13 @@ def _spread(scratch: Scratch, term: int, value: Floats, count: int, table: Float
 
 @parallel
 def _fill_tables(
-    groups: Groups, first: int, setting: Setting, background: Background, constants: Weights,
+    turn: Turn, groups: Groups, first: int, setting: Setting, background: Background, constants: Weights,
     start: NDArray[np.int64], tables: Floats,
 ) -> None:  # fmt: skip
     """The tables of dense groups; table g takes tables[start[g]:start[g + 1]]."""
     chunk = 64
     n = len(start) - 1
-    for c in prange((n + chunk - 1) // chunk):
+    for c in spread(turn, (n + chunk - 1) // chunk):
         scratch = _scratch(groups, background, 1 << DENSE_BITS, setting.pairs)
         keys = np.arange(1 << DENSE_BITS).astype(np.uint64)
         for g in range(c * chunk, min(n, (c + 1) * chunk)):
@@ -280,14 +281,14 @@ def _add_columns(groups: Groups, group: int, setting: Setting, table: Floats, in
 
 @parallel
 def _look_up(
-    nodes: Nodes, groups: Groups, first: int, setting: Setting, background: Background, constants: Weights,
+    turn: Turn, nodes: Nodes, groups: Groups, first: int, setting: Setting, background: Background, constants: Weights,
     start: NDArray[np.int64], tables: Floats, codes: Codes, block: int, out: Floats,
 ) -> None:  # fmt: skip
     n, most = len(codes), 0
     for group in range(first, first + len(start) - 1):
         most = max(most, groups.player_start[group + 1] - groups.player_start[group])
     most = (most + (most * (most - 1) // 2 if setting.pairs else 0)) * setting.value.shape[1]
-    for b in prange((n + block - 1) // block):
+    for b in spread(turn, (n + block - 1) // block):
         rows = slice(b * block, min(n, (b + 1) * block))
         columns, sums = codes[rows].T.copy(), out[rows].T.copy()
         size = columns.shape[1]

@@ -13,7 +13,7 @@ Notation: n rows, f features, r repeats, g places, K outputs.
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled, parallel, prange
+from .compiled import Turn, compiled, parallel, spread
 from .curves import replace_players
 from .forest import Codes, Floats, Forest, Ints, Nodes, step
 from .masks import is_small
@@ -77,11 +77,11 @@ def _walk_large(
 
 @parallel
 def _walk_again(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, trees: NDArray[np.int64], codes: Codes,
+    turn: Turn, nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, trees: NDArray[np.int64], codes: Codes,
     given: Codes, donors: NDArray[np.int64], owner: Ints, out: Floats,
 ) -> None:  # fmt: skip
     n, n_players = len(codes), out.shape[0]
-    for block in prange((n + BLOCK - 1) // BLOCK):
+    for block in spread(turn, (n + BLOCK - 1) // BLOCK):
         path, done = np.empty(64, np.int32), np.full(n_players, -1, np.int64)
         for tree in trees:
             for row in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
@@ -131,12 +131,12 @@ def _leaf_with(
 
 @parallel
 def _walk_curves(
-    nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, trees: NDArray[np.int64], codes: Codes,
+    turn: Turn, nodes: Nodes, value: Floats, roots: Ints, tree_output: Ints, trees: NDArray[np.int64], codes: Codes,
     given: Codes, donors: NDArray[np.int64], player: Ints, start: NDArray[np.int64], out: Floats,
 ) -> None:  # fmt: skip
     """player (f,): whose curve runs over the column, or -1; start (f + 1,): its place in the steps of all curves."""
     n, n_outputs = out.shape[2], out.shape[3]
-    for block in prange((n + BLOCK - 1) // BLOCK):
+    for block in spread(turn, (n + BLOCK - 1) // BLOCK):
         # steps[:, start + c] is what is added from code c on; code 0, missing, stands for itself
         steps = np.zeros((n_outputs, start[-1]))
         low, high = np.zeros(len(player), np.int64), np.zeros(len(player), np.int64)
