@@ -230,6 +230,15 @@ def test_lightgbm_wrapper_uses_its_best_iteration():
     assert read_forest(model).n_trees == 3 * model.best_iteration_
 
 
+def test_lightgbm_zeros_and_codes_are_cut_as_the_library_cuts_them():
+    X, y = data(missing=False)
+    options = {"objective": "binary", "zero_as_missing": True, "verbose": -1, "min_data_per_group": 5}
+    booster = lightgbm.train(options, lightgbm.Dataset(X, labels(y, 2), categorical_feature=[4]), 12)
+    X[:, 2] = np.resize([1e-35, np.float32(1e-35), -np.float32(1e-35), 1.1e-35], len(X))
+    X[:, 4] = np.resize([0.0, -0.5, -1.0, 1.9, np.nan], len(X))
+    check(read_forest(booster), X, booster.predict(X, raw_score=True))
+
+
 CAT_PARAMS = {
     "symmetric": {},
     "depthwise": {"grow_policy": "Depthwise"},

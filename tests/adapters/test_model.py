@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
@@ -112,6 +113,10 @@ def test_a_threshold_is_a_cut_on_the_probability_of_the_second_class():
     assert cut(pos_label=0) == 0.7
     tuned = identity(TunedThresholdClassifierCV(GaussianNB(), cv=3).fit(X, Y))
     assert tuned.threshold == pytest.approx(tuned.native.best_threshold_)
+    boosted = CatBoostClassifier(iterations=3, verbose=0, allow_writing_files=False).fit(X, Y)
+    assert identity(boosted).threshold is None
+    boosted.set_probability_threshold(0.3)
+    assert identity(boosted).threshold == 0.3
     with pytest.raises(ModelError, match="decision function"):
         identity(
             FixedThresholdClassifier(
@@ -132,10 +137,13 @@ def test_a_threshold_is_a_cut_on_the_probability_of_the_second_class():
         (lambda rows: rows[:, 0], {}, "needs its task"),
         (lambda rows: rows[:, 0] * 9, {"task": "classification"}, "returns probabilities"),
         (object(), {"task": "regression"}, "can neither be called"),
+        (XGBClassifier(n_estimators=2).fit(X, np.column_stack([Y, 1 - Y])), {}, "2 outputs"),
+        (LGBMClassifier(objective=lambda y, p: (p - y, p * 0 + 1), verbose=-1).fit(X, Y), {}, "as probabilities"),
         (GaussianNB().fit(X, Y), {"task": "regression"}, "declared task"),
         (GaussianNB().fit(X, Y), {"task": "ranking"}, "must be"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Cannot compute class probabilities")
 def test_what_cannot_be_explained_is_refused_clearly(model, options, complaint):
     with pytest.raises(ModelError, match=complaint):
         identity(model, **options).predict(FRAME)

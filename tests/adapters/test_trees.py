@@ -41,6 +41,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from showcause.adapters.frame import Frame
@@ -183,6 +184,11 @@ SEEN = {
         YES,
         probability,
     ),
+    "self-training": (
+        through(SelfTrainingClassifier(forest())),
+        np.where(np.arange(N) % 9, YES == "yes", -1),
+        probability,
+    ),
     "gradient boosting": (through(GradientBoostingClassifier(n_estimators=6, random_state=0)), THREE, softmax_margin),
     "histogram boosting": (through(HistGradientBoostingClassifier(max_iter=6)), YES, softmax_margin),
 }
@@ -287,9 +293,10 @@ def test_what_a_sparse_matrix_does_not_store_is_missing_to_xgboost():
     np.testing.assert_allclose(view_of(model, X).predict(Frame.of(X))[:, 0], model.predict(X), atol=1e-5)
 
 
-def test_a_declared_missing_value_is_missing():
-    numbers = X[["age", "debt"]].fillna(-1.0)
-    model = xgboost.XGBRegressor(n_estimators=5, missing=-1.0).fit(numbers, SCORE)
+@pytest.mark.parametrize(("value", "kind"), [(-1.0, "float64"), (0.1, "float64"), (0.1, "float32")])
+def test_a_declared_missing_value_is_missing(value, kind):
+    numbers = X[["age", "debt"]].fillna(value).astype(kind)
+    model = xgboost.XGBRegressor(n_estimators=5, missing=value).fit(numbers, SCORE)
     assert np.isnan(view_of(model, numbers).matrix(Frame.of(numbers))[:, 1]).sum() == X.debt.isna().sum()
 
 
@@ -418,3 +425,50 @@ def test_unions_are_walked_by_structure_not_by_name():
     twins = FeatureUnion([("a", StandardScaler()), ("b", StandardScaler())])
     model = make_pipeline(twins, forest()).fit(NUMBERS.rename(columns={"debt": "age_1"}), YES)
     assert view_of(model, NUMBERS.rename(columns={"debt": "age_1"})).players.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("objective", ["binary:logitraw", "binary:hinge"])
+def test_xgboost_without_probabilities_is_explained_by_its_margin(objective):
+    model = xgboost.XGBClassifier(n_estimators=5, objective=objective).fit(X[["age", "debt"]], YES == "yes")
+    for native in (model, model.get_booster()):
+        view = view_of(native, X[["age", "debt"]])
+        assert view.link == "identity"
+        margin = model.predict(X[["age", "debt"]], output_margin=True)
+        np.testing.assert_allclose(view.predict(Frame.of(X[["age", "debt"]]))[:, 0], margin, atol=1e-5)
+
+
+GROUPS = np.repeat(np.arange(11), N // 11)
+RANKERS = {
+    "xgboost": lambda: xgboost.XGBRanker(n_estimators=4).fit(X[["age"]], YES == "yes", qid=GROUPS),
+    "lightgbm": lambda: lightgbm.LGBMRanker(n_estimators=4, verbose=-1).fit(X[["age"]], YES == "yes", group=[20] * 11),
+    "catboost": lambda: catboost.CatBoostRanker(iterations=4, verbose=0, allow_writing_files=False).fit(
+        catboost.Pool(X[["age"]], YES == "yes", group_id=GROUPS)
+    ),
+}
+
+
+@pytest.mark.parametrize("library", RANKERS)
+def test_rankers_are_explained_by_their_scores(library):
+    model, frame = RANKERS[library](), Frame.of(X[["age"]])
+    natives = [model] if library == "catboost" else [model, getattr(model, "booster_", None) or model.get_booster()]
+    for native in natives:
+        view = tree_view(adapt(native, frame, task="regression"), frame)
+        np.testing.assert_allclose(view.predict(frame)[:, 0], model.predict(X[["age"]]), atol=1e-5)
+
+
+class Logistic:
+    def calc_ders_range(self, margins, targets, weights):
+        chances = [1 / (1 + np.exp(-margin)) for margin in margins]
+        return [(targets[i] - chances[i], -chances[i] * (1 - chances[i])) for i in range(len(chances))]
+
+
+@pytest.mark.parametrize("loss", ["Focal:focal_alpha=0.5;focal_gamma=0.5", Logistic(), "sum"])
+def test_catboost_classifiers_of_any_loss_and_sums_of_them(loss):
+    options = {"iterations": 4, "verbose": 0, "allow_writing_files": False, "eval_metric": "Logloss"}
+    options["loss_function"] = "Logloss" if loss == "sum" else loss
+    model = catboost.CatBoostClassifier(**options).fit(X[["age"]], (YES == "yes") * 1)
+    model = catboost.sum_models([model, model], weights=[0.3, 0.4]) if loss == "sum" else model
+    view = view_of(model, X[["age"]])
+    chance = catboost.CatBoost.predict(model, X[["age"]], prediction_type="Probability")[:, 1]
+    assert view.space == "log-odds"
+    np.testing.assert_allclose(view.response(view.predict(Frame.of(X[["age"]])))[:, 0], chance, atol=1e-12)

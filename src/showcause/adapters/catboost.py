@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from showcause.adapters.model import Model, as_text, unfitted
+from showcause.adapters.forests.catboost import loss_name
+from showcause.adapters.model import Model, Task, as_text, unfitted
 from showcause.core import canonical
 from showcause.core.errors import ModelError
 
-CLASSIFICATION = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll")
+CLASSIFICATION = ("Logloss", "CrossEntropy", "Focal", "MultiClass", "MultiClassOneVsAll")
 
 
-def adapt(native: Any) -> Model | None:
+def adapt(native: Any, task: Task | None = None) -> Model | None:
     if not hasattr(native, "is_fitted"):
         return None
     if not native.is_fitted():
@@ -25,16 +26,18 @@ def adapt(native: Any) -> Model | None:
     names = native.feature_names_
     generic = all(str(label) == str(j) for j, label in enumerate(names))
     known: dict[str, Any] = {"features": None if generic else as_text(names), "digest": identity(native)}
-    loss = str(native.get_all_params().get("loss_function", "")).split(":")[0]
+    loss = loss_name(native)
     if "Multi" in loss and loss not in CLASSIFICATION:
         raise ModelError(f"{name} with loss {loss} predicts several outputs at once; explain one output at a time")
-    if loss not in CLASSIFICATION:
+    if loss not in CLASSIFICATION and not hasattr(native, "predict_proba"):
         return Model(native, name, "regression", "target", native.predict, **known)
     labels = tuple(np.asarray(native.classes_).tolist()) or (0, 1)
 
     def probability(rows: Any) -> Any:
         return native.predict(rows, prediction_type="Probability")
 
+    cut = native.get_probability_threshold() if len(labels) == 2 and hasattr(native, "predict_proba") else None
+    known["threshold"] = None if cut == 0.5 else cut
     return Model(native, name, "classification", "probability", probability, as_text(labels), labels, **known)
 
 

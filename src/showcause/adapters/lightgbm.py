@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from showcause.adapters import sklearn
-from showcause.adapters.model import Model, as_text
+from showcause.adapters.model import Model, Task, as_text
 from showcause.core import canonical
 from showcause.core.errors import ModelError
 
 REGRESSION = ("regression", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie")
 
 
-def adapt(native: Any) -> Model | None:
+def adapt(native: Any, task: Task | None = None) -> Model | None:
     if type(native).__name__ == "Booster":
-        return _booster(native)
-    model = sklearn.adapt(native, None, "")  # its identity is the booster's
+        return _booster(native, task)
+    model = sklearn.adapt(native, task, "")  # its identity is the booster's
     if model is None:
         return None
     names = getattr(native, "feature_name_", None)
@@ -39,7 +39,7 @@ def identity(booster: Any) -> str:
     return canonical.digest((trees + categories).encode())
 
 
-def _booster(native: Any) -> Model:
+def _booster(native: Any, task: Task | None) -> Model:
     objective = str(native.dump_model(num_iteration=0).get("objective", "")).split(" ")[0]
     names = native.feature_name()
     features = None if all(name == f"Column_{j}" for j, name in enumerate(names)) else as_text(names)
@@ -50,7 +50,9 @@ def _booster(native: Any) -> Model:
     count = {"binary": 2, "cross_entropy": 2, "xentropy": 2}.get(objective)
     if objective in ("multiclass", "multiclassova"):
         count = native.num_model_per_iteration()
+    if count is None and task == "regression":  # a ranker's scores
+        return Model(native, family, "regression", "target", native.predict, **known)
     if count is None:
-        raise ModelError(f"objective {objective!r} is not explained; declare a callable with its task instead")
+        raise ModelError(f"objective {objective!r}: give task='regression' to have its scores explained")
     labels = tuple(range(count))
     return Model(native, family, "classification", "probability", native.predict, as_text(labels), labels, **known)

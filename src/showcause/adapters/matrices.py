@@ -113,7 +113,8 @@ def _xgboost(model: Any) -> Encode:
         else:
             values = _coded(rows, _declared(rows)) if trained is None else _recoded(rows, trained)
         if gap is not None and not np.isnan(gap):
-            values = np.where(values == gap, np.nan, values)
+            with np.errstate(over="ignore"):  # the library compares as it stores: in float32
+                values = np.where(values.astype(np.float32) == np.float32(gap), np.nan, values)
         return values
 
     return encode
@@ -255,7 +256,9 @@ def _lightgbm_margin(model: Any, rows: Any) -> Any:
 
 
 def _catboost_margin(model: Any, rows: Any) -> Any:
-    return model.predict(rows, prediction_type="RawFormulaVal")
+    import catboost
+
+    return catboost.CatBoost.predict(model, rows, prediction_type="RawFormulaVal")  # a ranker's own takes no type
 
 
 _MARGINS: dict[str, Callable[[Any, Any], Any]] = {

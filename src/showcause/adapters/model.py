@@ -26,6 +26,7 @@ Task = Literal["classification", "regression"]
 Space = Literal["probability", "score", "target"]  # score: a decision function without probabilities
 
 BATCH = 16_384
+ROUNDING = 1e-6  # of probabilities in float32
 PROBE_ROWS = 64
 
 
@@ -82,6 +83,12 @@ class Model:
             raise ModelError(f"the model returned shape {values.shape} for {rows} rows; {(rows, wanted)} is needed")
         if not np.isfinite(values).all():
             raise ModelError(f"the model predicted NaN or infinity for {int((~np.isfinite(values)).any(1).sum())} rows")
+        low, high = (values.min(), values.max()) if values.size and self.space == "probability" else (0.0, 1.0)
+        if low < -ROUNDING or high > 1 + ROUNDING:
+            raise ModelError(
+                f"the model gives {low:.6g} to {high:.6g} as probabilities; if it gives scores, as a "
+                "LightGBM model with its own objective does, explain a callable that turns them into probabilities"
+            )
         return values
 
 
@@ -153,7 +160,7 @@ def adapt(
     model: Model | None = None
     if package in ADAPTERS:
         adapter = importlib.import_module(f"showcause.adapters.{ADAPTERS[package]}")
-        model = adapter.adapt(native)
+        model = adapter.adapt(native, task)
         if model is not None and model.features and hasattr(adapter, "spelled"):
             model = replace(model, features=adapter.spelled(model.features, X.names))
     if model is None and hasattr(native, "predict") and (hasattr(native, "get_params") or task is None):

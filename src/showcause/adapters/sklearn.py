@@ -23,7 +23,10 @@ def adapt(native: Any, task: Task | None, digest: str | None = None) -> Model | 
     if kind is None:
         if not hasattr(native, "get_params"):
             return None
-        raise ModelError(f"{name} is neither a classifier nor a regressor; showcause explains supervised models")
+        raise ModelError(
+            f"{name} is neither a classifier nor a regressor; if its predictions are numbers to be explained, as a "
+            "ranker's scores are, give task='regression'"
+        )
     features = feature_names(native)
     digest = identity(native) if digest is None else digest
     family = f"{type(native).__module__.split('.')[0]}.{name}"

@@ -42,7 +42,6 @@ NOT_ADDITIVE = {
     "TransformedTargetRegressor": "the forest predicts a transformed target, and the model transforms it back",
     "OneVsRestClassifier": "its probabilities are normalised over separate models",
     "OneVsOneClassifier": "its classes are voted on by separate models",
-    "SelfTrainingClassifier": "it wraps another classifier",
 }
 
 
@@ -220,7 +219,7 @@ def _made(model: Model, X: Frame) -> TreeView:
         _quiet(seen.encode),
         players,
         len(X.names),
-        _space(forest),
+        "score" if model.space == "score" and forest.space == "raw" else _space(forest),
         model.targets or (None,),
         seen.through,
     )
@@ -310,6 +309,8 @@ def _see(native: Any, n: int, rows: Any) -> _Seen:
         return _within(name, getattr(native, "estimator_", native.estimator), n, rows)
     if name == "FrozenEstimator":
         return _within(name, native.estimator, n, rows)
+    if name == "SelfTrainingClassifier":
+        return _within(name, native.estimator_, n, rows)
     if name in ("VotingClassifier", "VotingRegressor"):
         if getattr(native, "voting", "soft") != "soft":
             raise NotAForest("VotingClassifier: hard voting counts classes, which is no sum over trees")

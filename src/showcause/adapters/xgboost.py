@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from showcause.adapters import sklearn
 from showcause.adapters.matrices import numbers, plain_numbers
-from showcause.adapters.model import Model, Space, as_text, own_threads, unfitted
+from showcause.adapters.model import Model, Space, Task, as_text, own_threads, unfitted
 from showcause.core import canonical
 from showcause.core.errors import ModelError
 
@@ -19,18 +21,25 @@ SCORE = ("binary:logitraw", "binary:hinge")
 REGRESSION = ("reg:", "count:", "survival:")
 
 
-def adapt(native: Any) -> Model | None:
+def adapt(native: Any, task: Task | None = None) -> Model | None:
     if type(native).__name__ == "Booster":
-        return _booster(native)
+        return _booster(native, task)
     if not hasattr(native, "get_booster"):
         return None
     try:
         booster = native.get_booster()
     except Exception as error:  # its own NotFittedError, which needs scikit-learn to be named
         raise unfitted(type(native).__name__) from error
-    model = sklearn.adapt(native, None, identity(booster))
+    model = sklearn.adapt(native, task, identity(booster))
     if model is None:
         return None
+    objective, targets, _ = _trained_for(booster)
+    if targets > 1:
+        raise ModelError(
+            f"this {type(native).__name__} predicts {targets} outputs at once; explain one output at a time"
+        )
+    if model.classes and objective in SCORE:  # what it gives as probabilities are none
+        model = replace(model, space="score", raw=partial(native.predict, output_margin=True))
     raw = _as_matrix(model.raw) if _numeric(native, booster) else model.raw
     return replace(model, family=f"xgboost.{type(native).__name__}", raw=_on_all_threads(raw))
 
@@ -67,36 +76,40 @@ def identity(booster: Any) -> str:
     return canonical.digest(bytes(plain.save_raw("ubj")))
 
 
-def _booster(native: Any) -> Model:
-    import json
+def _trained_for(booster: Any) -> tuple[str, int, int]:
+    """The objective's name, how many labels or numbers are predicted at once, and how many classes one label has."""
+    learner = json.loads(booster.save_config())["learner"]
+    param = learner["learner_model_param"]
+    return learner["objective"]["name"], int(param.get("num_target", "1")), int(param.get("num_class", "0") or 0)
 
-    config = json.loads(native.save_config())["learner"]
-    objective = config["objective"]["name"]
-    count = max(1, int(config["learner_model_param"].get("num_class", "0") or 0))
-    if int(config["learner_model_param"].get("num_target", "1")) > 1:
+
+def _booster(native: Any, task: Task | None) -> Model:
+    objective, targets, classes = _trained_for(native)
+    if targets > 1:
         raise ModelError("this Booster predicts several outputs at once; explain one output at a time")
     features = as_text(native.feature_names) if native.feature_names else None
     identified: dict[str, Any] = {"features": features, "digest": identity(native)}
-    if objective.startswith(REGRESSION):
+    known = objective in PROBABILITY + SCORE
+    if objective.startswith(REGRESSION) or (not known and task == "regression"):  # a ranker's scores
         return Model(native, f"xgboost.Booster {objective}", "regression", "target", _predict(native, 1), **identified)
-    if objective not in PROBABILITY + SCORE:
-        raise ModelError(f"objective {objective!r} is not explained; possible: {(*PROBABILITY, *SCORE, *REGRESSION)}")
-    labels = tuple(range(max(2, count)))
+    if not known:
+        raise ModelError(f"objective {objective!r}: give task='regression' to have its scores explained")
+    labels = tuple(range(max(2, classes)))
     space: Space = "probability" if objective in PROBABILITY else "score"
-    raw = _predict(native, count)
+    raw = _predict(native, max(1, classes), score=space == "score")
     return Model(
         native, f"xgboost.Booster {objective}", "classification", space, raw, as_text(labels), labels, **identified
     )
 
 
-def _predict(booster: Any, classes: int) -> Callable[[Any], Any]:
+def _predict(booster: Any, classes: int, *, score: bool = False) -> Callable[[Any], Any]:
     import xgboost
 
     def predict(rows: Any) -> Any:
         names = booster.feature_names if isinstance(rows, np.ndarray) else None
         matrix = xgboost.DMatrix(rows, feature_names=names, enable_categorical=True)
         if classes == 1:
-            return booster.predict(matrix)
+            return booster.predict(matrix, output_margin=score)
         margin = booster.predict(matrix, output_margin=True).astype(np.float64).reshape(matrix.num_row(), classes)
         weights = np.exp(margin - margin.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)

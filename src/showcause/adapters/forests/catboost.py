@@ -14,7 +14,7 @@ import numpy as np
 
 from showcause.kernels.trees.forest import Forest, NotAForest, Tree, pack
 
-LOGISTIC = {"Logloss", "CrossEntropy"}
+LOGISTIC = {"Logloss", "CrossEntropy", "Focal"}
 LOG_ODDS_PER_CLASS = {"MultiClassOneVsAll", "MultiLogloss", "MultiCrossEntropy"}
 EXP = {"Poisson", "Tweedie"}
 
@@ -39,8 +39,7 @@ def read(model: Any) -> Forest:
     n_outputs = len(bias) if isinstance(bias, list) else 1
     reader = _symmetric if "oblivious_trees" in content else _other
     trees = [reader(tree, columns, missing_right, float(scale), n_outputs) for tree in found]
-    loss = _loss(model, content)
-    space, link = _space(loss)
+    space, link = _space(loss_name(model), n_outputs if hasattr(model, "predict_proba") else 0)
     return pack(
         trees,
         base=bias,
@@ -62,17 +61,19 @@ def _export(model: Any) -> dict[str, Any]:
         return content
 
 
-def _loss(model: Any, content: dict[str, Any]) -> str:
-    params = content.get("model_info", {}).get("params", {})
-    if isinstance(params, str):
-        params = json.loads(params)
-    return str(params.get("loss_function", {}).get("type") or model.get_all_params().get("loss_function", ""))
+def loss_name(model: Any) -> str:
+    """The loss without its parameters; '' where the model tells none. A sum of models has no parameters of its own."""
+    told = model.get_metadata()
+    if "params" in told:
+        return str(json.loads(told["params"])["loss_function"]["type"])
+    return str(json.loads(told["loss_function"])["type"]) if "loss_function" in told else ""
 
 
-def _space(loss: str) -> tuple[Any, Any]:
-    if loss in LOGISTIC | LOG_ODDS_PER_CLASS:
+def _space(loss: str, classified: int) -> tuple[Any, Any]:
+    """`classified`: a classifier's outputs, whose links are the usual ones also for a loss of one's own; else 0."""
+    if loss in LOGISTIC | LOG_ODDS_PER_CLASS or (loss != "MultiClass" and classified == 1):
         return "log-odds", "logistic"
-    if loss == "MultiClass":
+    if loss == "MultiClass" or classified > 1:
         return "softmax-margin", "softmax"
     if loss in EXP:
         return "raw", "exp"

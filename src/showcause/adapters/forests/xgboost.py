@@ -66,7 +66,7 @@ def _space(objective: str) -> tuple[Any, Any]:
     if objective in LOGISTIC:
         return "log-odds", "logistic"
     if objective in LOG_ODDS:
-        return "log-odds", "logistic"
+        return "log-odds", "identity"
     if objective in SOFTMAX:
         return "softmax-margin", "softmax"
     if objective in EXP:

@@ -33,7 +33,7 @@ Codes = NDArray[Any]  # uint16, or uint32 where a feature has more than 65,000 t
 
 ROWS_PER_BLOCK = 512
 FEW_ROWS = 8  # below which a tree's table costs more than its nodes
-ZERO = 1e-35  # LightGBM counts values this close to zero as zero
+ZERO = float(np.float32(1e-35))  # LightGBM counts values this close to zero as zero
 
 
 class NotAForest(ValueError):
@@ -402,7 +402,7 @@ def _encode_block(
             if np.isnan(x) or (zero_missing[j] and abs(x) <= ZERO):
                 codes[row, j] = 0
             elif n_categories[j] >= 0:
-                known = x >= 0.0 and x < n_categories[j]
+                known = (x >= 0.0 or (not single and x > -1.0)) and x < n_categories[j]  # LightGBM cuts before it looks
                 codes[row, j] = 1 + int(x) if known else 1 + n_categories[j]
             else:
                 first, last = start[j], start[j + 1]
