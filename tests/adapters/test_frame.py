@@ -116,3 +116,17 @@ def test_what_is_no_table_is_refused(data, complaint):
 def test_a_column_of_mixed_types_is_named():
     with pytest.raises(DataError, match="'a' mixes types"):
         Frame.of(pd.DataFrame({"a": [1, "x", 2.5]})).column("a")
+
+
+def test_sparse_columns_of_pandas_are_read_as_what_they_hold():
+    plain = pd.DataFrame({"a": [0.0, 2.0, 0.0], "b": [True, False, True], "c": ["u", "v", "u"]})
+    sparse = plain.assign(a=pd.arrays.SparseArray(plain["a"]), b=pd.arrays.SparseArray(plain["b"]))
+    given, dense = Frame.of(sparse), Frame.of(plain)
+    assert [given.digest(name) for name in "abc"] == [dense.digest(name) for name in "abc"]
+    assert given.take(np.array([1])).native.equals(dense.take(np.array([1])).native)
+
+
+@pytest.mark.parametrize("cell", [[1, 2], {"x": 1}])
+def test_a_column_of_lists_is_told_by_its_name(cell):
+    with pytest.raises(DataError, match=r"'a' holds .* neither numbers"):
+        Frame.of(pd.DataFrame({"a": [cell, cell]})).column("a")

@@ -215,3 +215,18 @@ def test_a_frame_of_numbers_reaches_xgboost_as_one_matrix_with_the_same_answer()
     kinds = X.assign(c=X["c"].astype(str).astype("category"))
     model = xgboost.XGBClassifier(n_estimators=5, enable_categorical=True).fit(kinds, X["b"] > 4)
     assert (adapt(model, Frame.of(kinds)).predict(Frame.of(kinds))[:, 0] == model.predict_proba(kinds)[:, 1]).all()
+
+
+def test_a_subclass_of_a_library_s_model_is_read_as_that_library_s() -> None:
+    from xgboost import Booster
+
+    class Mine(XGBClassifier):
+        pass
+
+    class Bare(Booster):
+        pass
+
+    model = Mine(n_estimators=2, objective="binary:logitraw").fit(X, Y)
+    assert identity(model).space == "score"
+    bare = Bare(model_file=model.get_booster().save_raw())
+    assert identity(bare).digest == identity(model).digest

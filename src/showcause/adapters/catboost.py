@@ -34,7 +34,8 @@ def adapt(native: Any, task: Task | None = None) -> Model | None:
     labels = tuple(np.asarray(native.classes_).tolist()) or (0, 1)
 
     def probability(rows: Any) -> Any:
-        return native.predict(rows, prediction_type="Probability")
+        own = hasattr(native, "predict_proba")
+        return native.predict_proba(rows) if own else native.predict(rows, prediction_type="Probability")
 
     cut = native.get_probability_threshold() if len(labels) == 2 and hasattr(native, "predict_proba") else None
     known["threshold"] = None if cut == 0.5 else cut

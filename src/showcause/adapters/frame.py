@@ -88,7 +88,7 @@ class Frame:
                 f"{what} is a {type(data).__module__}.{type(data).__name__}; give a pandas or polars DataFrame, "
                 "a pyarrow Table or a two-dimensional numpy array"
             ) from None
-        return cls(_fresh(frame.to_native()), tuple(columns))
+        return cls(_in_full(_fresh(frame.to_native())), tuple(columns))
 
     @property
     def is_array(self) -> bool:
@@ -261,7 +261,12 @@ class Frame:
         if name not in self._columns and self._block is not None:
             self._columns[name] = Column(name, "number", self._block[:, self._position(name)].copy())
         if name not in self._columns:
-            self._columns[name] = _read_column(name, self.arrow(name), self._declared(name))
+            array = self.arrow(name)
+            try:
+                self._columns[name] = _read_column(name, array, self._declared(name))
+            except pa.ArrowException as error:  # lists and the like
+                kinds = "numbers, text, dates nor yes and no"
+                raise DataError(f"column {name!r} holds {array.type}, which are neither {kinds}: {error}") from None
         return self._columns[name]
 
     def _declared(self, name: str) -> list[str] | None:
@@ -300,6 +305,13 @@ class Frame:
 
 def _fresh(native: Any) -> Any:
     return native.reset_index(drop=True) if hasattr(native, "reset_index") else native
+
+
+def _in_full(native: Any) -> Any:
+    """Sparse columns of pandas written out: the same values, which Arrow can read."""
+    kinds = native.dtypes.items() if hasattr(native, "iloc") else ()
+    full = {name: kind.subtype for name, kind in kinds if type(kind).__name__ == "SparseDtype"}
+    return native.astype(full) if full else native
 
 
 def _unite_categories(a: Any, b: Any) -> tuple[Any, Any]:

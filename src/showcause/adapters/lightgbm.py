@@ -14,7 +14,7 @@ REGRESSION = ("regression", "huber", "fair", "poisson", "quantile", "mape", "gam
 
 
 def adapt(native: Any, task: Task | None = None) -> Model | None:
-    if type(native).__name__ == "Booster":
+    if any(kind.__name__ == "Booster" for kind in type(native).__mro__):
         return _booster(native, task)
     model = sklearn.adapt(native, task, "")  # its identity is the booster's
     if model is None:

@@ -156,7 +156,7 @@ def adapt(
         raise ModelError(f"task must be 'classification' or 'regression', got {task!r}")
     if isinstance(native, type):
         raise ModelError(f"{native.__name__} is a class; give a fitted instance")
-    package = next((cls.__module__.split(".")[0] for cls in type(native).__mro__), "")
+    package = next((name for cls in type(native).__mro__ if (name := cls.__module__.split(".")[0]) in ADAPTERS), "")
     model: Model | None = None
     if package in ADAPTERS:
         adapter = importlib.import_module(f"showcause.adapters.{ADAPTERS[package]}")

@@ -22,7 +22,7 @@ REGRESSION = ("reg:", "count:", "survival:")
 
 
 def adapt(native: Any, task: Task | None = None) -> Model | None:
-    if type(native).__name__ == "Booster":
+    if any(kind.__name__ == "Booster" for kind in type(native).__mro__):
         return _booster(native, task)
     if not hasattr(native, "get_booster"):
         return None
