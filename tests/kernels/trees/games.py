@@ -140,7 +140,7 @@ def _walker(forest: Forest, x):
         if s < 0:
             return value <= forest.threshold[node]
         goes = forest.set_left[forest.set_start[s] : forest.set_start[s + 1]]
-        return goes[int(value)] if 0 <= value < len(goes) else forest.other_left[node]
+        return goes[int(value)] if -1 < value < len(goes) else forest.other_left[node]  # as LightGBM cuts
 
     return goes_left
 

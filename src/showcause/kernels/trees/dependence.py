@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from .counts import marginals
 from .forest import Floats, Forest, Ints, players_of
+from .games import DEPENDENCE
 from .interactions import split_terms
 from .shap import shares_of, weighted_mean
-from .tables import DEPENDENCE, sweep
+from .tables import sweep
 from .walks import walk_over_grid, walk_with_donors
 
 

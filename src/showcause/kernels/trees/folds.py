@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from .compiled import Turn, compiled, parallel, spread
 from .forest import Codes, Floats, Forest, Ints, Nodes
-from .games import MOST_SUMMED, NODES, Weights, count_bits, weights
+from .games import INTERVENTIONAL, MOST_SUMMED, NODES, Weights, count_bits, weights
 from .patterns import DENSE_BITS, Groups, Keys, clear_bits, distinct, groups_of, hash_size, leaf_patterns
+from .wide import add_wide
 
 LANES = 8  # backgrounds side by side
 BLOCK = 256  # rows
@@ -27,7 +28,11 @@ BLOCK = 256  # rows
 def against_each(forest: Forest, codes: Codes, players: Ints, backgrounds: Sequence[Codes]) -> Floats:
     """Codes (n, f) and backgrounds (·, f) → values (backgrounds, n, H), each background's rows weighing the same."""
     found = [_lanes(forest, codes, players, backgrounds[at : at + LANES]) for at in range(0, len(backgrounds), LANES)]
-    return np.concatenate(found)
+    values: Floats = np.concatenate(found)
+    for background, to in zip(backgrounds, values, strict=True):
+        share = np.full(len(background), 1.0 / len(background))
+        add_wide(forest, codes, players, INTERVENTIONAL, False, background, share, to)
+    return values
 
 
 def _lanes(forest: Forest, codes: Codes, players: Ints, backgrounds: Sequence[Codes]) -> Floats:

@@ -30,6 +30,7 @@ from .compiled import compiled
 from .forest import Floats
 from .patterns import MOST_BITS, Keys
 
+PATH_DEPENDENT, INTERVENTIONAL, DEPENDENCE = 0, 1, 2
 MOST_SUMMED = 10  # players up to which sums over all 2^m sets are cheaper than going through pairs of patterns
 LANES = 8  # quadrature nodes side by side, of which so many are used, the others zero:
 NODES = (MOST_SUMMED + 1) // 2

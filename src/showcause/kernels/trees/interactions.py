@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .forest import Floats, Forest, players_of
+from .games import INTERVENTIONAL, PATH_DEPENDENT
 from .shap import path_dependent_base, shares_of, weighted_mean
-from .tables import INTERVENTIONAL, PATH_DEPENDENT, sweep
+from .tables import sweep
 
 
 def interactions(

@@ -22,7 +22,7 @@ from .forest import Codes, Floats, Forest, Ints, Nodes
 
 DENSE_BITS = 8
 SPARSE_HEIGHT = 2  # a sparse group is a subtree of at most this height
-MOST_BITS = 63
+MOST_BITS = 63  # of a key
 SLOTS_AT_ONCE = 3_000_000  # about 100 MB of groups
 
 Keys = NDArray[np.uint64]
@@ -47,19 +47,15 @@ class Groups(NamedTuple):
 
 
 def groups_of(forest: Forest, players: Ints) -> Iterator[Groups]:
-    """All groups, a run of trees at a time, so that memory is bounded."""
+    """All groups, a run of trees at a time, so that memory is bounded. Leaves with more than ``MOST_BITS`` players on
+    their path are in none: see ``wide``."""
     depth, size, inner, height = shape_of(forest.left, forest.right)
     per_tree = np.add.reduceat(np.where(forest.is_leaf, depth, 0), forest.roots[:-1])
     for first, last in runs(per_tree, SLOTS_AT_ONCE):
         found = _trimmed(*_groups(
             forest.feature, forest.left, forest.right, forest.cover, forest.roots[first : last + 1], players,
-            depth, size, inner, height, DENSE_BITS, SPARSE_HEIGHT,
+            depth, size, inner, height, DENSE_BITS, SPARSE_HEIGHT, MOST_BITS,
         ))  # fmt: skip
-        if found.n_bits.max(initial=0) > MOST_BITS:
-            raise ValueError(
-                f"a path tests {found.n_bits.max()} distinct players; at most {MOST_BITS} fit into a key. "
-                "Group columns into fewer players, or limit the depth of the trees."
-            )
         yield found._replace(tree=found.tree + np.int32(first))
 
 
@@ -236,7 +232,7 @@ def _add_slots(
 @compiled
 def _groups(
     feature: Ints, left: Ints, right: Ints, cover: Floats, roots: Ints, players: Ints,
-    depth: Ints, size: Ints, inner: Ints, height: Ints, dense_bits: int, sparse_height: int,
+    depth: Ints, size: Ints, inner: Ints, height: Ints, dense_bits: int, sparse_height: int, most_bits: int,
 ) -> tuple[Groups, int, int, int, int]:  # fmt: skip
     """The groups in more room than they need, and how many groups, conditions, slots and players there are."""
     begin, end = roots[0], roots[-1]
@@ -252,7 +248,8 @@ def _groups(
         top = depth[node]
         path[top] = node
         above = merge_path(feature, left, right, cover, players, path, top, owners, ratios, slot_of)
-        if above + inner[node] > dense_bits and height[node] > sparse_height:
+        bits = above + inner[node]
+        if bits > most_bits or (bits > dense_bits and height[node] > sparse_height):
             node += 1
             continue
         for d in range(top):

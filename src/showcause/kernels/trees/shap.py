@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from .folds import against_each
 from .forest import Floats, Forest, players_of
+from .games import INTERVENTIONAL, PATH_DEPENDENT
 from .patterns import reach_of
-from .tables import INTERVENTIONAL, PATH_DEPENDENT, sweep
+from .tables import sweep
 
 
 def interventional(

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from .compiled import Turn, compiled, parallel, spread
 from .forest import Codes, Floats, Forest, Ints, Nodes
 from .games import (
+    DEPENDENCE,
     LANES,
     MOST_SUMMED,
+    PATH_DEPENDENT,
     Weights,
     dependence_terms,
     interventional_terms,
@@ -27,9 +29,9 @@ from .games import (
     weights,
 )
 from .patterns import DENSE_BITS, Groups, Keys, clear_bits, distinct, groups_of, hash_size, leaf_patterns, runs
+from .wide import add_wide
 
 BUDGET = 256_000_000  # bytes of tables, and again of background keys, at a time
-PATH_DEPENDENT, INTERVENTIONAL, DEPENDENCE = 0, 1, 2
 DENSE_BLOCK, SPARSE_BLOCK = 512, 2048  # rows
 
 
@@ -84,6 +86,7 @@ def sweep(
             _fill_tables(groups, first, setting, seen, constants, start, tables)
             rows = _block_rows(len(codes), out.shape[1], bool(dense.all()))
             _look_up(nodes, groups, first, setting, seen, constants, start, tables, codes, rows, out)
+    add_wide(forest, codes, players, game, pairs, background, share, out)
     return out
 
 
