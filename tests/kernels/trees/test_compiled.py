@@ -44,6 +44,16 @@ def test_every_number_falls_to_one_thread(n):
     assert (seen == 1).all()
 
 
+def test_where_nothing_may_be_written_kernels_are_compiled_in_each_process(monkeypatch):
+    def refuses(*_):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr("numba.core.dispatcher.Dispatcher.enable_caching", refuses)
+    seen = np.zeros(9, np.int64)
+    parallel(_count.__wrapped__)(seen, 0)
+    assert (seen == 1).all()
+
+
 def test_callers_in_several_threads_get_the_same_bytes():
     forest, rows = random_forest(0), random_rows(0, 3000)
     values = path_dependent(forest, rows)[0]

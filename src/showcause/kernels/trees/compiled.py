@@ -30,8 +30,12 @@ MOST_THREADS = 1024  # of all calls at once
 
 
 def compiled(kernel: Kernel) -> Kernel:
-    """Compile for one thread; the machine code is cached on disk."""
-    result: Kernel = numba.njit(cache=True, nogil=True, error_model="numpy")(kernel)
+    """Compile for one thread; the machine code is cached on disk, if there is a place that may be written."""
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        result: Kernel = numba.njit(cache=True, **options)(kernel)
+    except RuntimeError:  # neither beside the package nor in a home, as in a read-only container
+        result = numba.njit(**options)(kernel)
     return result
 
 
