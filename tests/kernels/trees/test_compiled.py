@@ -67,13 +67,16 @@ def test_a_forked_process_goes_on_after_its_parent_has_run_kernels():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=120, env=env)
 
 
-def test_an_interrupt_ends_the_call_at_once_and_its_threads_soon():
+@pytest.mark.parametrize("wakes", [True, False])  # whether a signal ends the system call that waits
+def test_an_interrupt_ends_the_call_at_once_and_its_threads_soon(wakes):
     seen = np.zeros(1 << 16, np.int64)
     _count(seen[:1], 1)
+    signal.siginterrupt(signal.SIGINT, wakes)
     threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
     start = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
         _count(seen, 1_000_000)
+    signal.siginterrupt(signal.SIGINT, True)
     assert time.perf_counter() - start < 5
     time.sleep(1)
     done = (seen > 0).sum()

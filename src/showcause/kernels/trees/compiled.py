@@ -8,6 +8,7 @@ Threads are Python's, not numba's: its layers abort the process where two thread
 at Ctrl-C. Here every call brings its own threads, a forked process makes new ones, and the caller waits in Python.
 """
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ Turn = NDArray[np.int64]  # (1,) the first number that no thread has taken
 OVER = 1 << 62
 PIECES = 12  # a loop is taken in about 2^12 pieces: a stop is soon noticed, and no thread waits long for another
 MOST_THREADS = 1024  # of all calls at once
+NOTICE = 0.2  # seconds: a wait without an end may sleep through Ctrl-C, as after asyncio has handled signals
 
 
 def compiled(kernel: Kernel) -> Kernel:
@@ -84,6 +86,9 @@ def parallel(kernel: Callable[Concatenate[Turn, Given], None]) -> Callable[Given
             except RuntimeError:  # no more threads: the interpreter is about to end, or the system has none to give
                 alone(turn, *arguments, **named)
             for job in jobs:
+                while not job.done():
+                    with contextlib.suppress(TimeoutError):
+                        job.exception(NOTICE)
                 job.result()
         finally:
             turn[0] = OVER
