@@ -101,6 +101,16 @@ def test_categories_that_are_numbers_come_back_through_gaps_and_text() -> None:
         recast(model, pd.DataFrame({"kind": [3.0, 4.0]}))
 
 
+class OfOurOwn(XGBClassifier):
+    pass
+
+
+def test_categories_come_back_for_a_model_whose_class_extends_the_library_s() -> None:
+    X = pd.DataFrame({"kind": pd.Categorical(["a", "b"] * 10)})
+    model = OfOurOwn(n_estimators=1, enable_categorical=True).fit(X, [0, 1] * 10)
+    assert recast(model, pd.DataFrame({"kind": ["b"]}))["kind"].cat.categories.tolist() == ["a", "b"]
+
+
 @pytest.mark.parametrize("make", [XGBClassifier, LGBMClassifier])
 def test_yes_and_no_with_gaps_come_back_as_such(make: Any) -> None:
     options = {"enable_categorical": True} if make is XGBClassifier else {"verbose": -1}

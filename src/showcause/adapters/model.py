@@ -141,6 +141,11 @@ def own_threads() -> Iterator[None]:
 ADAPTERS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost"}
 
 
+def library(native: Any) -> str:
+    """Of ADAPTERS, the library whose class this is, or extends; "" where there is none."""
+    return next((name for cls in type(native).__mro__ if (name := cls.__module__.split(".")[0]) in ADAPTERS), "")
+
+
 def adapt(
     native: Any,
     X: Frame,
@@ -156,9 +161,9 @@ def adapt(
         raise ModelError(f"task must be 'classification' or 'regression', got {task!r}")
     if isinstance(native, type):
         raise ModelError(f"{native.__name__} is a class; give a fitted instance")
-    package = next((name for cls in type(native).__mro__ if (name := cls.__module__.split(".")[0]) in ADAPTERS), "")
+    package = library(native)
     model: Model | None = None
-    if package in ADAPTERS:
+    if package:
         adapter = importlib.import_module(f"showcause.adapters.{ADAPTERS[package]}")
         model = adapter.adapt(native, task)
         if model is not None and model.features and hasattr(adapter, "spelled"):

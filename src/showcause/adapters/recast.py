@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from showcause.adapters.lightgbm import spelled
+from showcause.adapters.model import library
 from showcause.core.errors import DataError, InputError, MissingExtra, ParameterError
 
 
@@ -22,7 +23,7 @@ def native(table: pa.Table) -> Any:
 
 def recast(model: Any, X: Any) -> Any:
     """X with the categorical columns that a boosted model was trained with: a CSV cannot say which they were."""
-    X = _flags(X) if _package(model) in ("xgboost", "lightgbm") else X
+    X = _flags(X) if library(model) in ("xgboost", "lightgbm") else X
     trained = _levels(model, X)
     if not trained:
         return X
@@ -50,10 +51,6 @@ def _flags(X: Any) -> Any:
     return X.astype(dict.fromkeys(flags, "boolean")) if flags else X
 
 
-def _package(model: Any) -> str:
-    return type(model).__module__.split(".")[0]
-
-
 def _spelling(level: Any) -> str:
     """A level as text: whole numbers without a point, which a gap in their column gives them."""
     return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
@@ -72,7 +69,7 @@ def worded(model: Any, X: Any) -> Any:
 
 def _levels(model: Any, X: Any) -> dict[str, list[Any]]:
     """Categorical column → its levels in the model's order. Empty where the model has none or reads text itself."""
-    package = _package(model)
+    package = library(model)
     names = [str(name) for name in (X.column_names if isinstance(X, pa.Table) else X.columns)]
     if package == "xgboost":
         booster = model.get_booster() if hasattr(model, "get_booster") else model
